@@ -1,0 +1,138 @@
+/**
+ * The typed model of one zone: what a zone file means after it was read, checked and resolved.
+ *
+ * Names are absolute, lower-case, in presentation form with a trailing dot (`www.example.com.`); rdata is
+ * uncompressed wire format. The model is plain data and never changes after it was built; `sources` builds
+ * it, `core/zone/validate.ts` judges it, `core/answer/compile.ts` turns it into tables.
+ */
+
+/** An address family of an answer; `CNAME` endpoints are names instead of addresses. */
+export type Family = 'A' | 'AAAA' | 'CNAME';
+
+/** An IP prefix; IPv4 is kept in 4 bytes. Bits beyond `length` are zero. */
+export interface Prefix {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+export interface Region {
+  readonly name: string;
+  /** Degrees; absent where the file gives no location: such a region can't be used by `nearest`. */
+  readonly location?: { readonly latitude: number; readonly longitude: number };
+}
+
+/** Inclusive range of HTTP status codes that count as good. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How many of the observers that have a fresh view must call a target up. A tie is down. */
+export type Quorum = 'any' | 'majority' | 'all' | number;
+
+export interface Monitor {
+  readonly name: string;
+  readonly type: 'tcp' | 'http' | 'https';
+  readonly port: number;
+  /** http and https only. */
+  readonly path: string;
+  readonly method: 'GET' | 'HEAD';
+  /** Host header and TLS server name; the endpoint's own address or name when absent. */
+  readonly host?: string;
+  readonly status: readonly StatusRange[];
+  /** Check the certificate (https). */
+  readonly verify: boolean;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly fall: number;
+  readonly rise: number;
+  readonly quorum: Quorum;
+}
+
+/** `obey` follows health; `up` and `down` are fixed by the operator. */
+export type AdminStatus = 'obey' | 'up' | 'down';
+
+export interface Endpoint {
+  /** rdata per family: 4 bytes, 16 bytes, or a name in wire form. At least one is present. */
+  readonly rdata: Readonly<Partial<Record<Family, Uint8Array>>>;
+  /** 0 to 65535; 0 is used only when no endpoint with a weight is up. */
+  readonly weight: number;
+  readonly status: AdminStatus;
+  /** The proxy that owns this address, and the service of its reports that counts as an observer. */
+  readonly proxy?: string;
+  readonly service?: string;
+}
+
+export type Pick = 'weighted' | 'all' | 'first' | 'hash';
+
+export interface Pool {
+  readonly name: string;
+  readonly region?: string;
+  /** Name of a monitor of this zone. A pool without one is up. */
+  readonly monitor?: string;
+  readonly pick: Pick;
+  /** 0 to 1: below this fraction of its weight (of one family) the pool is down. */
+  readonly minUp: number;
+  readonly endpoints: readonly Endpoint[];
+  readonly fallback?: string;
+}
+
+/** What a rule asks for; an empty rule is the default. A rule matches if any of its targets does. */
+export interface Rule {
+  readonly subnets: readonly Prefix[];
+  readonly asns: readonly number[];
+  /** `EU`, `NA-US`, `NA-US-CA`. */
+  readonly geos: readonly string[];
+  readonly pool: string;
+}
+
+export type Steering =
+  | { readonly kind: 'rules'; readonly rules: readonly Rule[] }
+  | { readonly kind: 'nearest'; readonly pools: readonly string[] }
+  | { readonly kind: 'weighted'; readonly pools: readonly { readonly pool: string; readonly weight: number }[] }
+  | { readonly kind: 'failover'; readonly pools: readonly string[] };
+
+/** When every pool of an answer is down: answer with the first one all the same, or with nothing. */
+export type FailMode = 'open' | 'closed';
+
+export interface StaticRRset {
+  readonly kind: 'static';
+  readonly name: string;
+  readonly type: number;
+  readonly ttl: number;
+  readonly rdata: readonly Uint8Array[];
+}
+
+/** One owner name whose A, AAAA or CNAME answers are chosen for each query. */
+export interface DynamicRRset {
+  readonly kind: 'dynamic';
+  readonly name: string;
+  readonly families: readonly Family[];
+  readonly ttl: number;
+  readonly steering: Steering;
+  readonly fail: FailMode;
+}
+
+export type RRset = StaticRRset | DynamicRRset;
+
+export interface Soa {
+  readonly mname: string;
+  readonly rname: string;
+  readonly serial: number;
+  readonly refresh: number;
+  readonly retry: number;
+  readonly expire: number;
+  /** TTL of negative answers, seconds (RFC 2308 §4). */
+  readonly minimum: number;
+  readonly ttl: number;
+}
+
+export interface Zone {
+  readonly origin: string;
+  readonly soa: Soa;
+  readonly regions: ReadonlyMap<string, Region>;
+  readonly monitors: ReadonlyMap<string, Monitor>;
+  readonly pools: ReadonlyMap<string, Pool>;
+  /** Without SOA; apex NS and the addresses of in-zone name servers are among them. */
+  readonly rrsets: readonly RRset[];
+}

@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+// "fast" needs no sockets outside loopback, no built program and no outside tools: it is what `npm run check` runs.
+// "slow" starts the built program (dist/) and real peers.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/{unit,rfc,golden,property,contract,sim}/**/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'slow',
+          include: ['test/{integration,interop}/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
