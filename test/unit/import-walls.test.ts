@@ -19,14 +19,27 @@ const WALLS: Record<string, { rooms: readonly string[]; node: boolean; packages:
   dashboard: { rooms: [], node: false, packages: true },
   cli: { rooms: ['core', 'sources'], node: true, packages: true },
   compose: {
-    rooms: ['core', 'io', 'dataplane', 'proxy', 'probe', 'sources', 'store', 'metrics', 'control', 'api', 'cli'],
+    rooms: [
+      'core',
+      'io',
+      'dataplane',
+      'proxy',
+      'probe',
+      'sources',
+      'store',
+      'metrics',
+      'control',
+      'api',
+      'cli',
+    ],
     node: true,
     packages: true,
   },
   'main.ts': { rooms: ['compose'], node: true, packages: true },
 };
 
-const IMPORT = /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
 
 function files(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })

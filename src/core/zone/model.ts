@@ -89,7 +89,10 @@ export interface Rule {
 export type Steering =
   | { readonly kind: 'rules'; readonly rules: readonly Rule[] }
   | { readonly kind: 'nearest'; readonly pools: readonly string[] }
-  | { readonly kind: 'weighted'; readonly pools: readonly { readonly pool: string; readonly weight: number }[] }
+  | {
+      readonly kind: 'weighted';
+      readonly pools: readonly { readonly pool: string; readonly weight: number }[];
+    }
   | { readonly kind: 'failover'; readonly pools: readonly string[] };
 
 /** When every pool of an answer is down: answer with the first one all the same, or with nothing. */
