@@ -1,0 +1,266 @@
+import { RCODE, TYPE } from '../dns/iana.js';
+import { pickEndpoints } from '../policy/pick.js';
+import { NO_POOL, steer, TAKE } from '../policy/steer.js';
+import { COUNTER, countRcode } from './counters.js';
+import { findNode } from './name-table.js';
+import { DROP, parseQuery } from './parse.js';
+import type { Query } from './query.js';
+import { ANSWERS_MAX, CHASE, ENDPOINT, FAMILY, GLUE, NODE, RRSET, RRSET_KIND, ZONE } from './snapshot.js';
+import {
+  beginAnswer,
+  finishAnswer,
+  patchSuffixes,
+  QUESTION_NAME,
+  truncate,
+  writeRecord,
+  writeRecords,
+} from './write.js';
+
+/**
+ * THE QUERY PATH. Answers the packet described by `query` (input, output, client, transport limit) and
+ * returns the length of the answer at `query.base` of `query.output`, or 0 where none is to be sent. Reads
+ * the snapshot and the health words only; never waits, allocates or throws.
+ *
+ *     parse ─▶ find the name ─▶ delegation? ─▶ RRset ─▶ static: copy ─▶ alias? follow it in the zone
+ *       │            │ closest encloser,          └──▶ dynamic: class ─▶ pool ─▶ endpoints
+ *       ▼            ▼ its wildcard, or NXDOMAIN
+ *     FORMERR …  REFUSED                          nothing there ─▶ SOA
+ */
+export function answer(query: Query): number {
+  const parsed = parseQuery(query);
+  if (parsed === DROP) return 0;
+  beginAnswer(query);
+  query.rcode = parsed;
+  if (parsed === RCODE.NOERROR) resolve(query);
+  else query.authoritative = false;
+  countRcode(query.counters, query.rcode);
+  if (query.truncated) query.counters[COUNTER.TRUNCATED] = query.counters[COUNTER.TRUNCATED]! + 1;
+  return finishAnswer(query);
+}
+
+/** Aliases followed in one answer. A loop inside a zone ends here. */
+const ALIASES_MAX = 8;
+
+function resolve(query: Query): void {
+  const node = findOwner(query);
+  if (node === NOT_OURS) return refuse(query);
+  const zone = query.snapshot.nodes[query.encloser * NODE.STRIDE + NODE.ZONE]!;
+  if (node === NO_SUCH_NAME) return negative(query, zone, RCODE.NXDOMAIN);
+  const cut = query.snapshot.nodes[node * NODE.STRIDE + NODE.CUT]!;
+  // DS is the parent's at the cut itself (RFC 4035 §3.1.4.1).
+  if (cut >= 0 && !(cut === node && query.type === TYPE.DS)) return refer(query, cut, zone);
+  answerFrom(query, node, zone);
+}
+
+const NOT_OURS = -1;
+const NO_SUCH_NAME = -2;
+
+/**
+ * The node that answers for the question's name: its own, the wildcard below its closest encloser
+ * (RFC 4592 §3.3.1), or the encloser itself where that lies at or below a delegation.
+ */
+function findOwner(query: Query): number {
+  const { snapshot, name, labelAt, labelHash, labels, nameLength } = query;
+  const { nodes } = snapshot;
+  for (let label = 0; label <= labels; label++) {
+    const node = findNode(snapshot, name, labelAt[label]!, nameLength, labelHash[label]!);
+    if (node < 0) continue;
+    if (label === 0) return exactOwner(query, node);
+    query.encloser = node;
+    const record = node * NODE.STRIDE;
+    if (nodes[record + NODE.CUT]! >= 0) {
+      query.trace?.name(nodes[record + NODE.CUT]!, 'delegation');
+      return node;
+    }
+    const wildcard = nodes[record + NODE.WILDCARD]!;
+    query.trace?.name(wildcard < 0 ? node : wildcard, wildcard < 0 ? 'missing' : 'wildcard');
+    return wildcard < 0 ? NO_SUCH_NAME : wildcard;
+  }
+  query.trace?.name(-1, 'not-ours');
+  return NOT_OURS;
+}
+
+function exactOwner(query: Query, node: number): number {
+  const { nodes } = query.snapshot;
+  const parentSide = nodes[node * NODE.STRIDE + NODE.PARENT_SIDE]!;
+  const owner = query.type === TYPE.DS && parentSide >= 0 ? parentSide : node;
+  query.encloser = owner;
+  const delegated = nodes[owner * NODE.STRIDE + NODE.CUT]! >= 0 && query.type !== TYPE.DS;
+  query.trace?.name(owner, delegated ? 'delegation' : 'exact');
+  return owner;
+}
+
+/** Answers from one owner name, following aliases inside the zone (RFC 1034 §4.3.2 step 3a). */
+function answerFrom(query: Query, first: number, zone: number): void {
+  let node = first;
+  let owner = QUESTION_NAME;
+  for (let aliases = 0; aliases <= ALIASES_MAX; aliases++) {
+    const rrset = findRRset(query, node);
+    if (rrset < 0) {
+      if (query.type === TYPE.ANY && hasRRsets(query, node)) return answerAny(query);
+      return negative(query, zone, RCODE.NOERROR);
+    }
+    const { rrsets } = query.snapshot;
+    const isAlias = rrsets[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME;
+    const target =
+      rrsets[rrset + RRSET.KIND] === RRSET_KIND.STATIC
+        ? writeStatic(query, rrset, zone, owner)
+        : writeDynamic(query, rrset, zone, owner);
+    if (!isAlias || target === STOP) return;
+    query.trace?.alias(target);
+    if (target === CHASE.OUTSIDE) return;
+    if (target === CHASE.NXDOMAIN) return negative(query, zone, RCODE.NXDOMAIN);
+    // The alias's target is the last name written: the next owner points at it.
+    owner = query.aliasAt;
+    node = target;
+  }
+}
+
+/** No further record: done, truncated, or already a negative answer. */
+const STOP = -3;
+
+/** The RRset of the asked type at a node, or its CNAME; its place in `rrsets`, or -1. */
+function findRRset(query: Query, node: number): number {
+  const { nodes, rrsets } = query.snapshot;
+  const record = node * NODE.STRIDE;
+  const first = nodes[record + NODE.RRSETS]! * RRSET.STRIDE;
+  const end = first + nodes[record + NODE.RRSETS_COUNT]! * RRSET.STRIDE;
+  let alias = -1;
+  for (let at = first; at < end; at += RRSET.STRIDE) {
+    const type = rrsets[at + RRSET.TYPE]!;
+    if (type === query.type) return at;
+    if (type === TYPE.CNAME) alias = at;
+  }
+  return alias;
+}
+
+function hasRRsets(query: Query, node: number): boolean {
+  return query.snapshot.nodes[node * NODE.STRIDE + NODE.RRSETS_COUNT]! > 0;
+}
+
+/** Copies a precompiled RRset; returns where its alias leads, or STOP. */
+function writeStatic(query: Query, rrset: number, zone: number, owner: number): number {
+  const { rrsets, blobs, fixups, zones } = query.snapshot;
+  const at = query.at;
+  if (!writeRecords(query, blobs, rrsets[rrset + RRSET.BYTES]!, rrsets[rrset + RRSET.BYTES_LENGTH]!, owner)) {
+    truncate(query);
+    return STOP;
+  }
+  patchSuffixes(
+    query,
+    at,
+    fixups,
+    rrsets[rrset + RRSET.FIXUPS]!,
+    rrsets[rrset + RRSET.FIXUPS_COUNT]!,
+    zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!,
+  );
+  query.answers += rrsets[rrset + RRSET.COUNT]!;
+  query.aliasAt = at + 12 - query.base;
+  return rrsets[rrset + RRSET.TYPE] === TYPE.CNAME ? rrsets[rrset + RRSET.TARGET]! : STOP;
+}
+
+const chosen: Int32Array = new Int32Array(ANSWERS_MAX);
+
+/** Lets the policy choose and writes what it chose; returns where a CNAME endpoint leads, or STOP. */
+function writeDynamic(query: Query, rrset: number, zone: number, owner: number): number {
+  const { rrsets, endpoints, blobs } = query.snapshot;
+  const result = steer(query, rrset);
+  if (result === NO_POOL) {
+    negative(query, zone, RCODE.NOERROR);
+    return STOP;
+  }
+  const family = rrsets[rrset + RRSET.FAMILY]!;
+  let count = pickEndpoints(query, result >> 2, family, result & 3, chosen);
+  // A health word changed since the pool was judged: rather all than nothing.
+  if (count === 0) count = pickEndpoints(query, result >> 2, family, TAKE.ALL, chosen);
+  if (count === 0) {
+    negative(query, zone, RCODE.NOERROR);
+    return STOP;
+  }
+  const type = rrsets[rrset + RRSET.TYPE]!;
+  const ttl = rrsets[rrset + RRSET.TTL]!;
+  for (let i = 0; i < count; i++) {
+    const record = chosen[i]! * ENDPOINT.STRIDE;
+    const rdata = endpoints[record + ENDPOINT.RDATA]!;
+    query.trace?.endpoint(chosen[i]!);
+    query.aliasAt = query.at + 12 - query.base;
+    if (!writeRecord(query, owner, type, ttl, blobs, rdata, endpoints[record + ENDPOINT.RDATA_LENGTH]!)) {
+      truncate(query);
+      return STOP;
+    }
+    query.answers++;
+  }
+  return family === FAMILY.CNAME ? endpoints[chosen[0]! * ENDPOINT.STRIDE + ENDPOINT.TARGET]! : STOP;
+}
+
+/** A small answer instead of everything (RFC 8482 §4.2). */
+function answerAny(query: Query): void {
+  if (writeRecord(query, QUESTION_NAME, TYPE.HINFO, ANY_TTL, ANY_HINFO, 0, ANY_HINFO.length)) query.answers++;
+  else truncate(query);
+}
+
+const ANY_TTL = 3600;
+/** CPU "RFC8482", OS "". */
+const ANY_HINFO: Uint8Array = Uint8Array.of(7, 0x52, 0x46, 0x43, 0x38, 0x34, 0x38, 0x32, 0);
+
+/** NXDOMAIN or NODATA, with the SOA in authority (RFC 2308 §2). */
+function negative(query: Query, zone: number, rcode: number): void {
+  const { zones, blobs, fixups } = query.snapshot;
+  const record = zone * ZONE.STRIDE;
+  const apexLength = zones[record + ZONE.APEX_LENGTH]!;
+  query.rcode = rcode;
+  // Resolvers keep negative answers for everybody, whatever the scope says (RFC 7871 §7.4).
+  query.scope = 0;
+  const at = query.at;
+  const owner = QUESTION_NAME + query.nameLength - apexLength;
+  if (!writeRecords(query, blobs, zones[record + ZONE.SOA]!, zones[record + ZONE.SOA_LENGTH]!, owner)) {
+    if (query.answers === 0) truncate(query);
+    return;
+  }
+  patchSuffixes(
+    query,
+    at,
+    fixups,
+    zones[record + ZONE.SOA_FIXUPS]!,
+    zones[record + ZONE.SOA_FIXUPS_COUNT]!,
+    apexLength,
+  );
+  query.authorities++;
+}
+
+/** A referral: NS in authority, glue in additional, not authoritative (RFC 1034 §4.3.2 step 3b, RFC 9471). */
+function refer(query: Query, cut: number, zone: number): void {
+  const { nodes, rrsets, zones, blobs, fixups, glue } = query.snapshot;
+  query.authoritative = false;
+  const first = nodes[cut * NODE.STRIDE + NODE.RRSETS]! * RRSET.STRIDE;
+  let rrset = first;
+  while (rrsets[rrset + RRSET.TYPE] !== TYPE.NS) rrset += RRSET.STRIDE;
+  const at = query.at;
+  const owner = QUESTION_NAME + query.nameLength - nodes[cut * NODE.STRIDE + NODE.KEY_LENGTH]!;
+  if (!writeRecords(query, blobs, rrsets[rrset + RRSET.BYTES]!, rrsets[rrset + RRSET.BYTES_LENGTH]!, owner)) {
+    return truncate(query);
+  }
+  patchSuffixes(
+    query,
+    at,
+    fixups,
+    rrsets[rrset + RRSET.FIXUPS]!,
+    rrsets[rrset + RRSET.FIXUPS_COUNT]!,
+    zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!,
+  );
+  query.authorities += rrsets[rrset + RRSET.COUNT]!;
+  const start = rrsets[rrset + RRSET.TARGET]!;
+  for (let i = start; i < start + rrsets[rrset + RRSET.GLUE_COUNT]!; i++) {
+    const record = i * GLUE.STRIDE;
+    const name = at + glue[record + GLUE.NAME]! - query.base;
+    if (!writeRecords(query, blobs, glue[record + GLUE.BYTES]!, glue[record + GLUE.BYTES_LENGTH]!, name)) {
+      return truncate(query);
+    }
+    query.additionals++;
+  }
+}
+
+function refuse(query: Query): void {
+  query.rcode = RCODE.REFUSED;
+  query.authoritative = false;
+}

@@ -1,0 +1,167 @@
+import type { LocationTrie } from '../geo/location.js';
+import type { GeoTrie } from '../geo/trie.js';
+import { compileRules } from '../policy/geo-rules.js';
+import { compileNearest } from '../policy/nearest.js';
+import type { DynamicRRset, Rule, Zone } from '../zone/model.js';
+import { MODE } from './snapshot.js';
+import type { IntTable } from './table.js';
+
+/**
+ * Tries are kept from one compilation to the next: they depend on the rules and the geo database, not on the
+ * zone. A new database starts an empty cache.
+ */
+export interface TrieCache {
+  readonly rules: Map<string, GeoTrie>;
+  readonly nearest: Map<string, ReturnType<typeof compileNearest>>;
+}
+
+export function createTrieCache(): TrieCache {
+  return { rules: new Map(), nearest: new Map() };
+}
+
+/** Where tries come from: what the last compilation made and this one needs goes on in `next`. */
+export interface TrieSource {
+  readonly geo: LocationTrie;
+  readonly previous: TrieCache;
+  readonly next: TrieCache;
+}
+
+/** What a dynamic RRset becomes: see MODE and RRSET.CLASSES. */
+export interface CompiledSteering {
+  readonly trie: GeoTrie | undefined;
+  readonly classes: number;
+  readonly mode: number;
+  /** Every pool that can answer, by name. */
+  readonly reachable: ReadonlySet<string>;
+}
+
+/**
+ * Writes the class table and the chains of a dynamic RRset to `steering`. `poolIndex` gives the number of a
+ * pool of this zone.
+ */
+export function compileSteering(
+  rrset: DynamicRRset,
+  zone: Zone,
+  poolIndex: (name: string) => number,
+  steering: IntTable,
+  tries: TrieSource,
+): CompiledSteering {
+  const plan = planOf(rrset, zone, tries);
+  const reachable = new Set<string>();
+  const lists = plan.lists.map((list) => {
+    const names = withFallbacks(list.pools, zone);
+    for (const name of names) reachable.add(name);
+    if (plan.mode === MODE.CHAIN) return steering.push(names.length, ...names.map(poolIndex));
+    const behind = names.slice(list.pools.length);
+    return steering.push(
+      list.pools.length,
+      ...list.pools.flatMap((name, i) => [poolIndex(name), list.weights[i]!]),
+      behind.length,
+      ...behind.map(poolIndex),
+    );
+  });
+  return { trie: plan.trie, classes: steering.push(...lists), mode: plan.mode, reachable };
+}
+
+interface PoolList {
+  readonly pools: readonly string[];
+  /** Beside `pools`, for MODE.WEIGHTED. */
+  readonly weights: readonly number[];
+}
+
+interface Plan {
+  readonly trie: GeoTrie | undefined;
+  readonly mode: number;
+  /** One for each class. */
+  readonly lists: readonly PoolList[];
+}
+
+function planOf(rrset: DynamicRRset, zone: Zone, tries: TrieSource): Plan {
+  const { steering } = rrset;
+  switch (steering.kind) {
+    case 'rules':
+      return planRules(steering.rules, tries);
+    case 'nearest':
+      return planNearest(steering.pools, zone, tries);
+    case 'failover':
+      return { trie: undefined, mode: MODE.CHAIN, lists: [chain(steering.pools)] };
+    case 'weighted': {
+      const pools = steering.pools.map(({ pool }) => pool);
+      const weights = steering.pools.map(({ weight }) => weight);
+      return { trie: undefined, mode: MODE.WEIGHTED, lists: [{ pools, weights }] };
+    }
+    default:
+      throw assertNever(steering);
+  }
+}
+
+/** Class 0, "no rule", can't be reached: validation asks for a default. */
+function planRules(rules: readonly Rule[], tries: TrieSource): Plan {
+  const lists = [chain([rules.at(-1)!.pool]), ...rules.map((rule) => chain([rule.pool]))];
+  if (rules.length === 1) return { trie: undefined, mode: MODE.CHAIN, lists };
+  const targets = rules.map(({ subnets, asns, geos }) => ({ subnets: subnets.map(prefixKey), asns, geos }));
+  const trie = kept(tries, 'rules', JSON.stringify(targets), () => compileRules(rules, tries.geo));
+  return { trie, mode: MODE.CHAIN, lists };
+}
+
+function planNearest(pools: readonly string[], zone: Zone, tries: TrieSource): Plan {
+  const points = pools.map((name) => {
+    const region = zone.pools.get(name)?.region;
+    const location = region === undefined ? undefined : zone.regions.get(region)?.location;
+    if (!location) throw new Error(`pool ${name} of ${zone.origin} has no location`);
+    return location;
+  });
+  const { trie, orders } = kept(tries, 'nearest', JSON.stringify(points), () =>
+    compileNearest(tries.geo, points),
+  );
+  return {
+    trie,
+    mode: MODE.CHAIN,
+    lists: orders.map((order) => chain(order.map((i) => pools[i]!))),
+  };
+}
+
+/** The pools of a list, then the fallbacks of each, each pool once. */
+function withFallbacks(pools: readonly string[], zone: Zone): readonly string[] {
+  const names = [...pools];
+  const seen = new Set(names);
+  for (const first of pools) {
+    for (
+      let name = zone.pools.get(first)?.fallback;
+      name !== undefined;
+      name = zone.pools.get(name)?.fallback
+    ) {
+      if (seen.has(name)) break;
+      seen.add(name);
+      names.push(name);
+    }
+  }
+  return names;
+}
+
+function chain(pools: readonly string[]): PoolList {
+  return { pools, weights: [] };
+}
+
+function prefixKey(prefix: { readonly bytes: Uint8Array; readonly length: number }): string {
+  return `${prefix.bytes.join('.')}/${prefix.length}`;
+}
+
+type Kept<K extends keyof TrieCache> = TrieCache[K] extends Map<string, infer T> ? T : never;
+
+function kept<K extends keyof TrieCache>(
+  tries: TrieSource,
+  kind: K,
+  key: string,
+  make: () => Kept<K>,
+): Kept<K> {
+  const next = tries.next[kind] as Map<string, Kept<K>>;
+  const previous = tries.previous[kind] as Map<string, Kept<K>>;
+  const trie = next.get(key) ?? previous.get(key) ?? make();
+  next.set(key, trie);
+  return trie;
+}
+
+function assertNever(value: never): Error {
+  return new Error(`unexpected ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,384 @@
+import { TYPE } from '../dns/iana.js';
+import { formatName, labelCount, lowerName, parentName } from '../dns/name.js';
+import type { LocationTrie } from '../geo/location.js';
+import type { GeoTrie } from '../geo/trie.js';
+import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../health/word.js';
+import type { DynamicRRset, Endpoint, Family, Pool, StaticRRset, Zone } from '../zone/model.js';
+import { healthTarget } from '../zone/targets.js';
+import { compileSteering, createTrieCache, type TrieCache, type TrieSource } from './compile-steering.js';
+import { createBuckets, hashName, insertNode } from './name-table.js';
+import { recordBytes } from './record-bytes.js';
+import {
+  CHASE,
+  ENDPOINT,
+  FAMILIES,
+  FAMILY,
+  NODE,
+  PICK,
+  RRSET,
+  RRSET_KIND,
+  type Snapshot,
+} from './snapshot.js';
+import { ByteTable, IntTable, sharedInts } from './table.js';
+import { buildTree, nameKey, type TreeNode, wireName, type ZoneTree } from './zone-tree.js';
+
+export interface CompileInput {
+  readonly id: number;
+  /** Valid zones with different origins. */
+  readonly zones: readonly Zone[];
+  readonly geo: LocationTrie;
+  /** The health slot of a target, by its key (`core/zone/targets.ts`). */
+  readonly slotOf: (key: string) => number;
+  /** What the last compilation with the same `geo` returned. */
+  readonly tries?: TrieCache;
+}
+
+/** What the numbers in a snapshot stand for: for `explain`, and for nothing on the query path. */
+export interface SnapshotIndex {
+  readonly zones: readonly Zone[];
+  readonly nodes: readonly { readonly name: string; readonly zone: number }[];
+  readonly pools: readonly { readonly zone: number; readonly pool: Pool }[];
+  readonly endpoints: readonly {
+    readonly pool: number;
+    readonly family: Family;
+    readonly endpoint: Endpoint;
+  }[];
+}
+
+export interface Compiled {
+  readonly snapshot: Snapshot;
+  readonly index: SnapshotIndex;
+  readonly tries: TrieCache;
+}
+
+/** Compiles zones into the tables of the query path. */
+export function compileSnapshot(input: CompileInput): Compiled {
+  const build = startBuild(input);
+  const trees = input.zones.map(buildTree);
+  const origins = new Set(trees.map((tree) => nameKey(tree.apex.name)));
+  for (const [zone, tree] of trees.entries()) {
+    numberPools(build, tree.zone, zone);
+    numberNodes(build, tree, zone, origins);
+  }
+  const buckets = createBuckets(build.entries.length, sharedInts);
+  for (const { node, number } of build.entries) insertNode(buckets, hashName(node.name), number);
+  for (const [zone, tree] of trees.entries()) {
+    compileSoa(build, tree);
+    compilePools(build, tree, zone);
+    compileNodes(build, tree, zone);
+  }
+  return finish(build, buckets);
+}
+
+interface Build {
+  readonly input: CompileInput;
+  readonly tries: TrieSource;
+  readonly nodes: IntTable;
+  readonly rrsets: IntTable;
+  readonly zones: IntTable;
+  readonly pools: IntTable;
+  readonly endpoints: IntTable;
+  readonly steering: IntTable;
+  readonly fixups: IntTable;
+  readonly glue: IntTable;
+  readonly names: ByteTable;
+  readonly blobs: ByteTable;
+  readonly trieList: GeoTrie[];
+  readonly numbers: Map<TreeNode, number>;
+  /** Nodes that the name table finds. */
+  readonly entries: { node: TreeNode; number: number }[];
+  /** Nodes that it does not find, since another zone of this server owns the name. */
+  readonly hidden: Set<TreeNode>;
+  /** The zone above that holds the apex of a zone as a name of its own. */
+  readonly parentSides: Map<string, { number: number; labels: number }>;
+  /** By zone: names of pools to their numbers. */
+  readonly poolNumbers: Map<string, number>[];
+  readonly index: {
+    zones: readonly Zone[];
+    nodes: { name: string; zone: number }[];
+    pools: { zone: number; pool: Pool }[];
+    endpoints: { pool: number; family: Family; endpoint: Endpoint }[];
+  };
+}
+
+function startBuild(input: CompileInput): Build {
+  return {
+    input,
+    tries: { geo: input.geo, previous: input.tries ?? createTrieCache(), next: createTrieCache() },
+    nodes: new IntTable(),
+    rrsets: new IntTable(),
+    zones: new IntTable(),
+    pools: new IntTable(),
+    endpoints: new IntTable(),
+    steering: new IntTable(),
+    fixups: new IntTable(),
+    glue: new IntTable(),
+    names: new ByteTable(),
+    blobs: new ByteTable(),
+    trieList: [],
+    numbers: new Map(),
+    entries: [],
+    hidden: new Set(),
+    parentSides: new Map(),
+    poolNumbers: [],
+    index: { zones: input.zones, nodes: [], pools: [], endpoints: [] },
+  };
+}
+
+function finish(build: Build, buckets: Int32Array): Compiled {
+  const snapshot: Snapshot = {
+    id: build.input.id,
+    buckets,
+    names: build.names.share(),
+    nodes: build.nodes.share(),
+    rrsets: build.rrsets.share(),
+    zones: build.zones.share(),
+    blobs: build.blobs.share(),
+    fixups: build.fixups.share(),
+    glue: build.glue.share(),
+    steering: build.steering.share(),
+    pools: build.pools.share(),
+    endpoints: build.endpoints.share(),
+    tries: build.trieList,
+  };
+  return { snapshot, index: build.index, tries: build.tries.next };
+}
+
+function numberPools(build: Build, zone: Zone, zoneNumber: number): void {
+  const numbers = new Map<string, number>();
+  for (const pool of zone.pools.values()) {
+    numbers.set(pool.name, build.index.pools.length);
+    build.index.pools.push({ zone: zoneNumber, pool });
+  }
+  build.poolNumbers.push(numbers);
+}
+
+/**
+ * Gives every name its number. Names at and below the apex of another zone of this server belong to that zone:
+ * they keep their number, for the DS at the cut, but the table does not find them.
+ */
+function numberNodes(build: Build, tree: ZoneTree, zone: number, origins: ReadonlySet<string>): void {
+  for (const node of tree.nodes.values()) {
+    const number = build.index.nodes.length;
+    build.numbers.set(node, number);
+    build.index.nodes.push({ name: formatName(node.name), zone });
+    const key = build.names.push(node.name);
+    build.nodes.push(key, node.name.length, zone, -1, -1, 0, 0, -1);
+    if (!belongsElsewhere(node, tree, origins)) build.entries.push({ node, number });
+    else hide(build, tree, node, number);
+  }
+}
+
+function belongsElsewhere(node: TreeNode, tree: ZoneTree, origins: ReadonlySet<string>): boolean {
+  if (origins.size === 1) return false;
+  for (let at: TreeNode | undefined = node; at && at !== tree.apex; at = at.parent) {
+    if (origins.has(nameKey(at.name))) return true;
+  }
+  return false;
+}
+
+/** The DS RRset of a zone is its parent's: the closest zone above that has a node of that name. */
+function hide(build: Build, tree: ZoneTree, node: TreeNode, number: number): void {
+  build.hidden.add(node);
+  const key = nameKey(node.name);
+  const labels = labelCount(tree.apex.name);
+  const known = build.parentSides.get(key);
+  if (!known || labels > known.labels) build.parentSides.set(key, { number, labels });
+}
+
+function compileSoa(build: Build, tree: ZoneTree): void {
+  const { soa } = tree.zone;
+  const { bytes, fixups } = soaRecord(tree, Math.min(soa.ttl, soa.minimum));
+  build.zones.push(
+    build.numbers.get(tree.apex)!,
+    tree.apex.name.length,
+    build.blobs.push(bytes),
+    bytes.length,
+    build.fixups.push(...fixups),
+    fixups.length,
+  );
+}
+
+function soaRecord(tree: ZoneTree, ttl: number): ReturnType<typeof recordBytes> {
+  const { soa } = tree.zone;
+  const mname = wireName(soa.mname);
+  const rname = wireName(soa.rname);
+  const rdata = new Uint8Array(mname.length + rname.length + 20);
+  rdata.set(mname);
+  rdata.set(rname, mname.length);
+  const view = new DataView(rdata.buffer, mname.length + rname.length);
+  for (const [i, field] of [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum].entries()) {
+    view.setUint32(4 * i, field);
+  }
+  return recordBytes(TYPE.SOA, ttl, [rdata], tree.apex.name);
+}
+
+function compilePools(build: Build, tree: ZoneTree, zone: number): void {
+  for (const pool of tree.zone.pools.values()) {
+    const number = build.poolNumbers[zone]!.get(pool.name)!;
+    const fields: number[] = [PICKS[pool.pick]];
+    for (const family of FAMILIES) {
+      const endpoints = pool.endpoints.filter((endpoint) => endpoint.rdata[family]);
+      const first = build.endpoints.length / ENDPOINT.STRIDE;
+      for (const endpoint of endpoints) compileEndpoint(build, tree, pool, number, endpoint, family);
+      const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
+      fields.push(first, endpoints.length, total, Math.ceil(pool.minUp * total));
+    }
+    build.pools.push(...fields);
+  }
+}
+
+const PICKS: Readonly<Record<Pool['pick'], number>> = {
+  weighted: PICK.WEIGHTED,
+  all: PICK.ALL,
+  first: PICK.FIRST,
+  hash: PICK.HASH,
+};
+
+function compileEndpoint(
+  build: Build,
+  tree: ZoneTree,
+  pool: Pool,
+  poolNumber: number,
+  endpoint: Endpoint,
+  family: Family,
+): void {
+  const rdata = endpoint.rdata[family]!;
+  build.index.endpoints.push({ pool: poolNumber, family, endpoint });
+  build.endpoints.push(
+    slotOf(build, tree.zone, pool, endpoint, family),
+    endpoint.weight,
+    build.blobs.push(rdata),
+    rdata.length,
+    family === 'CNAME' ? aliasTarget(build, tree, rdata) : CHASE.OUTSIDE,
+    hashName(rdata),
+  );
+}
+
+function slotOf(build: Build, zone: Zone, pool: Pool, endpoint: Endpoint, family: Family): number {
+  if (endpoint.status === 'down') return SLOT_ALWAYS_DOWN;
+  const target = healthTarget(zone, pool, endpoint, family);
+  return target ? build.input.slotOf(target.key) : SLOT_ALWAYS_UP;
+}
+
+function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
+  for (const node of tree.nodes.values()) {
+    const record = build.numbers.get(node)! * NODE.STRIDE;
+    build.nodes.set(record + NODE.CUT, node.cut ? build.numbers.get(node.cut)! : -1);
+    build.nodes.set(record + NODE.WILDCARD, node.wildcard ? build.numbers.get(node.wildcard)! : -1);
+    if (node === tree.apex) {
+      build.nodes.set(record + NODE.PARENT_SIDE, build.parentSides.get(nameKey(node.name))?.number ?? -1);
+    }
+    const first = build.rrsets.length / RRSET.STRIDE;
+    build.nodes.set(record + NODE.RRSETS, first);
+    if (node === tree.apex) pushStatic(build, TYPE.SOA, soaRecord(tree, tree.zone.soa.ttl), 1, [0, 0]);
+    for (const rrset of node.rrsets) {
+      if (rrset.kind === 'static') compileStatic(build, tree, node, rrset);
+      else compileDynamic(build, tree, zone, rrset);
+    }
+    build.nodes.set(record + NODE.RRSETS_COUNT, build.rrsets.length / RRSET.STRIDE - first);
+  }
+}
+
+function compileStatic(build: Build, tree: ZoneTree, node: TreeNode, rrset: StaticRRset): void {
+  const records = recordBytes(rrset.type, rrset.ttl, rrset.rdata, tree.apex.name);
+  let extra: readonly [number, number] = [CHASE.OUTSIDE, 0];
+  if (rrset.type === TYPE.CNAME) extra = [aliasTarget(build, tree, rrset.rdata[0]!), 0];
+  else if (rrset.type === TYPE.NS && node.cut === node) {
+    extra = compileGlue(build, tree, rrset, records.rdataAt);
+  }
+  pushStatic(build, rrset.type, records, rrset.rdata.length, extra);
+}
+
+function pushStatic(
+  build: Build,
+  type: number,
+  records: ReturnType<typeof recordBytes>,
+  count: number,
+  [target, glueCount]: readonly [number, number],
+): void {
+  const at = build.blobs.push(records.bytes);
+  const fixups = build.fixups.push(...records.fixups);
+  const { bytes } = records;
+  build.rrsets.push(
+    type,
+    RRSET_KIND.STATIC,
+    at,
+    bytes.length,
+    count,
+    fixups,
+    records.fixups.length,
+    target,
+    glueCount,
+  );
+}
+
+/** Addresses in this zone of the name servers of a delegation (RFC 9471 §2: in-domain, and siblings too). */
+function compileGlue(
+  build: Build,
+  tree: ZoneTree,
+  rrset: StaticRRset,
+  rdataAt: readonly number[],
+): readonly [number, number] {
+  const first = build.glue.length / 3;
+  let count = 0;
+  for (const [i, rdata] of rrset.rdata.entries()) {
+    const server = tree.nodes.get(nameKey(lowerName(rdata)));
+    for (const address of server?.rrsets ?? []) {
+      if (address.kind !== 'static' || (address.type !== TYPE.A && address.type !== TYPE.AAAA)) continue;
+      for (const value of address.rdata) {
+        const { bytes } = recordBytes(address.type, address.ttl, [value], tree.apex.name);
+        build.glue.push(rdataAt[i]!, build.blobs.push(bytes), bytes.length);
+        count++;
+      }
+    }
+  }
+  return [first, count];
+}
+
+/** Where an alias leads, by the same rules by which `answer()` finds a name. */
+function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): number {
+  const name = lowerName(target);
+  for (let at = name; ; at = parentName(at)) {
+    const node = tree.nodes.get(nameKey(at));
+    if (!node) {
+      if (at.length <= tree.apex.name.length) return CHASE.OUTSIDE;
+      continue;
+    }
+    // The resolver has to ask further down, or another zone of this server knows better.
+    if (node.cut || build.hidden.has(node)) return CHASE.OUTSIDE;
+    if (at === name) return build.numbers.get(node)!;
+    return node.wildcard ? build.numbers.get(node.wildcard)! : CHASE.NXDOMAIN;
+  }
+}
+
+function compileDynamic(build: Build, tree: ZoneTree, zone: number, rrset: DynamicRRset): void {
+  const numbers = build.poolNumbers[zone]!;
+  const compiled = compileSteering(
+    rrset,
+    tree.zone,
+    (name) => numbers.get(name)!,
+    build.steering,
+    build.tries,
+  );
+  const trie = compiled.trie ? trieNumber(build, compiled.trie) : -1;
+  const hashes = [...compiled.reachable].some((name) => tree.zone.pools.get(name)?.pick === 'hash');
+  for (const family of rrset.families) {
+    build.rrsets.push(
+      TYPE[family],
+      RRSET_KIND.DYNAMIC,
+      FAMILY[family],
+      rrset.ttl,
+      trie,
+      compiled.classes,
+      compiled.mode,
+      rrset.fail === 'closed' ? 1 : 0,
+      hashes ? 1 : 0,
+    );
+  }
+}
+
+function trieNumber(build: Build, trie: GeoTrie): number {
+  const known = build.trieList.indexOf(trie);
+  return known >= 0 ? known : build.trieList.push(trie) - 1;
+}

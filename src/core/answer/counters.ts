@@ -1,0 +1,34 @@
+/**
+ * What each worker counts, in a shared Float64Array that only it writes and `metrics/` reads at scrape time.
+ * The name is the metric's label value where it has one.
+ */
+export const COUNTER = {
+  UDP4: 0,
+  UDP6: 1,
+  TCP4: 2,
+  TCP6: 3,
+  /** Dropped without an answer: shorter than a header. */
+  DROP_SHORT: 4,
+  /** Dropped without an answer: a response (QR set). */
+  DROP_RESPONSE: 5,
+  TRUNCATED: 6,
+  EDNS: 7,
+  ECS: 8,
+  /** Response codes 0 to 15 and then BADVERS. */
+  RCODE: 9,
+  /** Exceptions in the query path: each is a bug; the query got SERVFAIL. */
+  FAULT: 26,
+  SEND_FAILED: 27,
+  TCP_ACCEPTED: 28,
+  TCP_REFUSED: 29,
+  TCP_TIMEOUT: 30,
+  SIZE: 32,
+} as const;
+
+/** RCODE_COUNT slots from COUNTER.RCODE on; the last is BADVERS. */
+export const RCODE_COUNT = 17;
+
+export function countRcode(counters: Float64Array, rcode: number): void {
+  const at = COUNTER.RCODE + Math.min(rcode, 16);
+  counters[at] = counters[at]! + 1;
+}

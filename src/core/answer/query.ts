@@ -1,0 +1,144 @@
+import type { Snapshot } from './snapshot.js';
+import type { Trace } from './trace.js';
+
+/**
+ * The working state of one query. One Query is made per worker and used again for every packet, so that
+ * answering allocates nothing. Numbers only, and typed arrays.
+ */
+export interface Query {
+  // What the packet is in and where the answer goes.
+  input: Uint8Array;
+  start: number;
+  end: number;
+  output: Uint8Array;
+  base: number;
+  /** Largest answer that the transport carries, bytes. */
+  transportLimit: number;
+  /** TCP: the requestor's UDP payload size does not bind. */
+  stream: boolean;
+
+  // The client: its socket address, 4 or 16 bytes at `sourceAt` of `source`.
+  source: Uint8Array;
+  sourceAt: number;
+  sourceFamily: 4 | 6;
+
+  // The question.
+  nameLength: number;
+  labels: number;
+  type: number;
+  class: number;
+  questionEnd: number;
+  /** The name in lower case. */
+  readonly name: Uint8Array;
+  /** Start of each label in `name`, and the hash of the name from there on. */
+  readonly labelAt: Int32Array;
+  readonly labelHash: Int32Array;
+
+  // EDNS.
+  hasOpt: boolean;
+  ednsVersion: number;
+  payloadSize: number;
+  dnssecOk: boolean;
+  /** Offset of the client-subnet option's data in `input`, or -1. */
+  subnetAt: number;
+  subnetLength: number;
+  /** 0 (only with an empty prefix), 1 or 2: IANA address family. */
+  subnetFamily: number;
+  subnetPrefix: number;
+
+  /** The longest existing suffix of the name, as a node: it tells the zone. */
+  encloser: number;
+
+  // The answer so far.
+  at: number;
+  limit: number;
+  rcode: number;
+  authoritative: boolean;
+  truncated: boolean;
+  answers: number;
+  authorities: number;
+  additionals: number;
+  scope: number;
+  /** Offset in the message of the alias target written last. */
+  aliasAt: number;
+
+  /** State of the generator behind weighted choices; the caller seeds it. */
+  random: number;
+  /** The client's address for geography: IPv4 as an int32, or 16 bytes. */
+  clientFamily: 4 | 6;
+  clientAddress: number;
+  readonly clientBytes: Uint8Array;
+
+  snapshot: Snapshot;
+  health: Int32Array;
+  counters: Float64Array;
+  /** Set only when somebody asks why (explain); null on the hot path. */
+  trace: Trace | null;
+}
+
+/** `seed` starts the generator; 0 is replaced, since xorshift would stay there. */
+export function createQuery(
+  snapshot: Snapshot,
+  health: Int32Array,
+  counters: Float64Array,
+  seed: number,
+): Query {
+  const nothing = new Uint8Array(0);
+  return {
+    input: nothing,
+    start: 0,
+    end: 0,
+    output: nothing,
+    base: 0,
+    transportLimit: 512,
+    stream: false,
+    source: nothing,
+    sourceAt: 0,
+    sourceFamily: 4,
+    nameLength: 0,
+    labels: 0,
+    type: 0,
+    class: 0,
+    questionEnd: 0,
+    name: new Uint8Array(256),
+    labelAt: new Int32Array(128),
+    labelHash: new Int32Array(128),
+    hasOpt: false,
+    ednsVersion: 0,
+    payloadSize: 512,
+    dnssecOk: false,
+    subnetAt: -1,
+    subnetLength: 0,
+    subnetFamily: 0,
+    subnetPrefix: 0,
+    encloser: -1,
+    at: 0,
+    limit: 512,
+    rcode: 0,
+    authoritative: false,
+    truncated: false,
+    answers: 0,
+    authorities: 0,
+    additionals: 0,
+    scope: 0,
+    aliasAt: 0,
+    random: seed | 0 || 0x9e3779b9 | 0,
+    clientFamily: 4,
+    clientAddress: 0,
+    clientBytes: new Uint8Array(16),
+    snapshot,
+    health,
+    counters,
+    trace: null,
+  };
+}
+
+/** The next draw, 0 ≤ draw < 2³² (xorshift32, Marsaglia 2003). */
+export function draw(query: Query): number {
+  let x = query.random;
+  x ^= x << 13;
+  x ^= x >>> 17;
+  x ^= x << 5;
+  query.random = x;
+  return x >>> 0;
+}

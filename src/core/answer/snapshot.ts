@@ -1,0 +1,147 @@
+import type { GeoTrie } from '../geo/trie.js';
+
+/**
+ * The Snapshot: everything that `answer()` reads, compiled into flat tables on SharedArrayBuffers.
+ * It is built aside by `compile.ts`, never changed afterwards, and handed to the workers by reference.
+ *
+ *     buckets ──▶ nodes ──▶ rrsets ──▶ blobs (ready RRs)          static data
+ *                   │          └─────▶ chains ──▶ pools ──▶ endpoints ──▶ blobs (rdata), health words
+ *                   └──▶ zones
+ *
+ * A table is an Int32Array of records of fixed stride; a field is named by its offset in the record. An
+ * index of -1 means "none".
+ */
+export interface Snapshot {
+  readonly id: number;
+  /** Pairs [hash of the name, node]; open addressing, a power of two of them; node -1 is free. */
+  readonly buckets: Int32Array;
+  /** Owner names in lower-case wire form, one after the other. */
+  readonly names: Uint8Array;
+  readonly nodes: Int32Array;
+  readonly rrsets: Int32Array;
+  readonly zones: Int32Array;
+  /** Precompiled RRs and rdata. */
+  readonly blobs: Uint8Array;
+  /** Offsets, within an RRset's bytes, of two-byte pointers to the zone's apex in the question. */
+  readonly fixups: Int32Array;
+  readonly glue: Int32Array;
+  /** Class tables, chains and weighted lists of dynamic RRsets: see `RRSET_CLASSES`. */
+  readonly steering: Int32Array;
+  readonly pools: Int32Array;
+  readonly endpoints: Int32Array;
+  readonly tries: readonly GeoTrie[];
+}
+
+/** An owner name, or an empty non-terminal (RRSETS_COUNT 0). */
+export const NODE = {
+  KEY: 0,
+  KEY_LENGTH: 1,
+  ZONE: 2,
+  /** The delegation at or above this name, as a node; -1 where the zone is authoritative. */
+  CUT: 3,
+  /** The `*` child, as a node. */
+  WILDCARD: 4,
+  RRSETS: 5,
+  RRSETS_COUNT: 6,
+  /** At the apex of a zone whose parent is served too: the parent's node, which owns the DS RRset. */
+  PARENT_SIDE: 7,
+  STRIDE: 8,
+} as const;
+
+export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1 } as const;
+
+/** Fields 0 and 1 are common; the rest depends on the kind. */
+export const RRSET = {
+  TYPE: 0,
+  KIND: 1,
+  // static
+  BYTES: 2,
+  BYTES_LENGTH: 3,
+  COUNT: 4,
+  FIXUPS: 5,
+  FIXUPS_COUNT: 6,
+  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. */
+  TARGET: 7,
+  /** For NS at a cut: how many glue records. */
+  GLUE_COUNT: 8,
+  // dynamic
+  FAMILY: 2,
+  TTL: 3,
+  /** Index into `tries`, or -1 where the client's place does not matter. */
+  TRIE: 4,
+  /** Start in `steering` of a list: class → chain. */
+  CLASSES: 5,
+  MODE: 6,
+  FAIL_CLOSED: 7,
+  /** 1 where a pool that can be reached picks by hash: the answer then depends on HASH_PREFIX bits of the client. */
+  HASHES: 8,
+  STRIDE: 9,
+} as const;
+
+/** Where a CNAME leads when not to a node of its own zone. */
+export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2 } as const;
+
+export const MODE = {
+  /** `[count, pool, pool, …]`: the first pool that is up. */
+  CHAIN: 0,
+  /** `[count, pool, weight, pool, weight, …, fallback count, pool, …]`: by weight among those up. */
+  WEIGHTED: 1,
+} as const;
+
+export const ZONE = {
+  APEX: 0,
+  APEX_LENGTH: 1,
+  /** The SOA RR as it stands in the authority section of a negative answer. */
+  SOA: 2,
+  SOA_LENGTH: 3,
+  SOA_FIXUPS: 4,
+  SOA_FIXUPS_COUNT: 5,
+  STRIDE: 6,
+} as const;
+
+export const GLUE = {
+  /** Offset of the name server's name within the bytes of the NS RRset. */
+  NAME: 0,
+  /** Bytes of the RR without its owner. */
+  BYTES: 1,
+  BYTES_LENGTH: 2,
+  STRIDE: 3,
+} as const;
+
+/** Index of a family in a pool's fields. */
+export const FAMILY = { A: 0, AAAA: 1, CNAME: 2 } as const;
+export const FAMILIES = ['A', 'AAAA', 'CNAME'] as const;
+
+export const PICK = { WEIGHTED: 0, ALL: 1, FIRST: 2, HASH: 3 } as const;
+
+/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up. */
+export const POOL = {
+  PICK: 0,
+  FAMILIES: 1,
+  ENDPOINTS: 0,
+  COUNT: 1,
+  TOTAL: 2,
+  NEEDED: 3,
+  PER_FAMILY: 4,
+  STRIDE: 13,
+} as const;
+
+export const ENDPOINT = {
+  /** Index of the health word. */
+  SLOT: 0,
+  WEIGHT: 1,
+  RDATA: 2,
+  RDATA_LENGTH: 3,
+  /** For a CNAME endpoint: as RRSET.TARGET. */
+  TARGET: 4,
+  /** Hash of the rdata: the endpoint's identity for `hash` picks, independent of its place in the list. */
+  IDENTITY: 5,
+  STRIDE: 6,
+} as const;
+
+/** Answers hold at most this many addresses of a pool. */
+export const ANSWERS_MAX = 8;
+
+/** The prefix of a client that a `hash` pick looks at. */
+export const HASH_PREFIX_V4 = 24;
+export const HASH_PREFIX_V6 = 56;

@@ -1,0 +1,20 @@
+/**
+ * The steps that led to an answer, told by the query path itself while somebody listens: `explain` runs the
+ * very code that answers packets. Numbers are indices into the snapshot's tables.
+ */
+export interface Trace {
+  /** The name that answers: exact, `*` below the closest encloser, or the delegation above it. */
+  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void;
+  /** A CNAME is followed to `target` (a node, or one of CHASE). */
+  alias(target: number): void;
+  /** The client's address fell into class `cls` of the geo trie, which ends at prefix length `depth`. */
+  client(trie: number, cls: number, depth: number): void;
+  /** A pool was looked at: weight that is up, total, needed, and whether it serves. */
+  pool(pool: number, family: number, up: number, total: number, serves: boolean): void;
+  /** No pool is up: `open` answers with the first all the same, `closed` with nothing. */
+  allDown(how: 'open' | 'closed'): void;
+  /** An endpoint went into the answer. */
+  endpoint(endpoint: number): void;
+  /** The pool is passed by: it has no address of this family. */
+  noFamily(pool: number, family: number): void;
+}

@@ -1,0 +1,97 @@
+/**
+ * The health word: all that the query path knows of one target, in one 32-bit integer of a shared Int32Array.
+ *
+ *      31    30      29     28    27 ............................ 0
+ *    +-----+------+-------+-----+----------------------------------+
+ *    |down |forced|unknown|  0  |  TTL bound, seconds (28 bits)    |
+ *    +-----+------+-------+-----+----------------------------------+
+ *
+ * down     the target must not be used.
+ * forced   an operator fixed the state; health has no say.
+ * unknown  no observer has a fresh view; `down` then holds the last verdict.
+ * TTL      an answer that rests on this state may be cached so long; 0x0fffffff means "no bound".
+ *
+ * A word is written with one atomic store and read with one load, so state and TTL can never be torn apart, and
+ * a change of health needs neither a rebuild of the tables nor a message to the workers. `down` is the sign bit:
+ * the query path asks `word < 0`.
+ */
+
+/** What a word says, unpacked. `ttlSeconds` is Infinity where there is no bound. */
+export interface HealthWord {
+  readonly down: boolean;
+  readonly forced: boolean;
+  readonly unknown: boolean;
+  readonly ttlSeconds: number;
+}
+
+export const DOWN_BIT = 1 << 31;
+export const FORCED_BIT = 1 << 30;
+export const UNKNOWN_BIT = 1 << 29;
+export const TTL_MASK = 0x0fff_ffff;
+/** The TTL field of a state that does not limit the TTL of an answer. */
+export const TTL_UNBOUNDED = TTL_MASK;
+
+/** Targets without a monitor, and those an operator fixed as up for good, share this slot. */
+export const SLOT_ALWAYS_UP = 0;
+export const SLOT_ALWAYS_DOWN = 1;
+/** The first slot that can be given to a target. */
+export const SLOT_FIRST_FREE = 2;
+
+export const WORD_ALWAYS_UP = TTL_UNBOUNDED;
+export const WORD_ALWAYS_DOWN = DOWN_BIT | TTL_UNBOUNDED;
+
+/**
+ * Packs a word. The TTL is rounded up to whole seconds and kept within 0 and 0x0ffffffe; Infinity (and NaN) is
+ * no bound.
+ */
+export function packHealth(word: HealthWord): number {
+  return (
+    (word.down ? DOWN_BIT : 0) |
+    (word.forced ? FORCED_BIT : 0) |
+    (word.unknown ? UNKNOWN_BIT : 0) |
+    ttlField(word.ttlSeconds)
+  );
+}
+
+export function unpackHealth(word: number): HealthWord {
+  const ttl = word & TTL_MASK;
+  return {
+    down: isDown(word),
+    forced: (word & FORCED_BIT) !== 0,
+    unknown: (word & UNKNOWN_BIT) !== 0,
+    ttlSeconds: ttl === TTL_UNBOUNDED ? Number.POSITIVE_INFINITY : ttl,
+  };
+}
+
+/** Whether a word read from the table says down. Takes the signed value that an Int32Array gives. */
+export function isDown(word: number): boolean {
+  return (word | 0) < 0;
+}
+
+/** The TTL of an answer: the record's own, or less where the state may change sooner. */
+export function boundTtl(word: number, ttlSeconds: number): number {
+  return Math.min(word & TTL_MASK, ttlSeconds);
+}
+
+/**
+ * Makes a table for `slots` targets beside the two reserved ones. A target starts as up and unknown: before its
+ * first observation there is no reason to take it out.
+ *
+ * @param buffer shared by the workers; at least `healthTableBytes(slots)` long.
+ */
+export function createHealthTable(buffer: ArrayBufferLike, slots: number): Int32Array {
+  const table = new Int32Array(buffer, 0, SLOT_FIRST_FREE + slots);
+  table.fill(UNKNOWN_BIT | TTL_UNBOUNDED);
+  table[SLOT_ALWAYS_UP] = WORD_ALWAYS_UP;
+  table[SLOT_ALWAYS_DOWN] = WORD_ALWAYS_DOWN;
+  return table;
+}
+
+export function healthTableBytes(slots: number): number {
+  return (SLOT_FIRST_FREE + slots) * Int32Array.BYTES_PER_ELEMENT;
+}
+
+function ttlField(seconds: number): number {
+  if (!Number.isFinite(seconds)) return TTL_UNBOUNDED;
+  return Math.min(Math.max(Math.ceil(seconds), 0), TTL_UNBOUNDED - 1);
+}

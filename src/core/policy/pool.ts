@@ -1,0 +1,45 @@
+import type { Query } from '../answer/query.js';
+import { ENDPOINT, POOL } from '../answer/snapshot.js';
+
+/** How much of a pool serves. */
+export const POOL_STATE = {
+  /** Too little weight is up. */
+  DOWN: 0,
+  /** Enough weight is up. */
+  UP: 1,
+  /** No endpoint with a weight is up, but one of weight 0 is: a spare. */
+  SPARE: 2,
+} as const;
+
+/** Whether the pool has any address of the family; where it has none it does not exist for that family. */
+export function hasFamily(query: Query, pool: number, family: number): boolean {
+  return (
+    query.snapshot.pools[pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY + POOL.COUNT]! > 0
+  );
+}
+
+/**
+ * Judges a pool for one family by the health words of its endpoints: up if the weight that is up reaches
+ * `min_up` of the total.
+ */
+export function poolState(query: Query, pool: number, family: number): number {
+  const { pools, endpoints } = query.snapshot;
+  const record = pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY;
+  const first = pools[record + POOL.ENDPOINTS]!;
+  const end = first + pools[record + POOL.COUNT]!;
+  let up = 0;
+  let spare = false;
+  for (let i = first; i < end; i++) {
+    const endpoint = i * ENDPOINT.STRIDE;
+    // Bit 31 of the health word is "down".
+    if (query.health[endpoints[endpoint + ENDPOINT.SLOT]!]! < 0) continue;
+    const weight = endpoints[endpoint + ENDPOINT.WEIGHT]!;
+    if (weight > 0) up += weight;
+    else spare = true;
+  }
+  let state: number = POOL_STATE.DOWN;
+  if (up > 0) state = up >= pools[record + POOL.NEEDED]! ? POOL_STATE.UP : POOL_STATE.DOWN;
+  else if (spare) state = POOL_STATE.SPARE;
+  query.trace?.pool(pool, family, up, pools[record + POOL.TOTAL]!, state !== POOL_STATE.DOWN);
+  return state;
+}

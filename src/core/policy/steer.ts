@@ -1,0 +1,131 @@
+import { draw, type Query } from '../answer/query.js';
+import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
+import { classOfClient, locateClient, narrowScope } from './client.js';
+import { hasFamily, POOL_STATE, poolState } from './pool.js';
+
+/** Nothing to answer with: the pools are down and the record fails closed, or has no such family. */
+export const NO_POOL = -1;
+
+/** The chosen pool's place in a packed result, and how its endpoints are to be taken. */
+export const TAKE = {
+  /** Endpoints that are up. */
+  UP: 0,
+  /** Endpoints of weight 0 that are up. */
+  SPARE: 1,
+  /** All, whatever their health: failing open. */
+  ALL: 2,
+} as const;
+
+/**
+ * Chooses the pool that answers a dynamic RRset: (pool << 2) | TAKE, or NO_POOL. Sets the ECS scope as far
+ * as the client's place decides; health never does.
+ */
+export function steer(query: Query, rrset: number): number {
+  const { rrsets, steering } = query.snapshot;
+  const family = rrsets[rrset + RRSET.FAMILY]!;
+  const trie = rrsets[rrset + RRSET.TRIE]!;
+  locateClient(query);
+  let cls = 0;
+  if (trie >= 0) {
+    const hit = classOfClient(query, trie);
+    cls = hit >>> 8;
+    narrowScope(query, hit & 0xff);
+    query.trace?.client(trie, cls, hit & 0xff);
+  }
+  if (rrsets[rrset + RRSET.HASHES] === 1) {
+    narrowScope(query, query.clientFamily === 4 ? HASH_PREFIX_V4 : HASH_PREFIX_V6);
+  }
+  const list = steering[rrsets[rrset + RRSET.CLASSES]! + cls]!;
+  const failClosed = rrsets[rrset + RRSET.FAIL_CLOSED] === 1;
+  return rrsets[rrset + RRSET.MODE] === MODE.WEIGHTED
+    ? chooseWeighted(query, list, family, failClosed)
+    : walkChain(query, list, family, failClosed);
+}
+
+/** The first pool of `[count, pool, …]` that is up. */
+function walkChain(query: Query, list: number, family: number, failClosed: boolean): number {
+  const { steering } = query.snapshot;
+  const end = list + 1 + steering[list]!;
+  for (let i = list + 1; i < end; i++) {
+    const chosen = serve(query, steering[i]!, family);
+    if (chosen !== NO_POOL) return chosen;
+  }
+  if (failClosed) return failedClosed(query);
+  query.trace?.allDown('open');
+  for (let i = list + 1; i < end; i++) {
+    if (hasFamily(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
+  }
+  return NO_POOL;
+}
+
+/** By weight among the pools of `[count, pool, weight, …]` that are up; then the fallback chain behind it. */
+function chooseWeighted(query: Query, list: number, family: number, failClosed: boolean): number {
+  const { steering } = query.snapshot;
+  const end = list + 1 + 2 * steering[list]!;
+  const live = drawPool(query, list, family, true);
+  if (live !== NO_POOL) return live;
+  const fallbacks = end + 1 + steering[end]!;
+  for (let i = end + 1; i < fallbacks; i++) {
+    const chosen = serve(query, steering[i]!, family);
+    if (chosen !== NO_POOL) return chosen;
+  }
+  if (failClosed) return failedClosed(query);
+  query.trace?.allDown('open');
+  return drawPool(query, list, family, false);
+}
+
+/**
+ * Two passes, so that nothing is stored: the sum of weights, then the pool in which the draw falls. Pools
+ * without the family take no part, so that no weight is spent on empty answers.
+ */
+function drawPool(query: Query, list: number, family: number, live: boolean): number {
+  const { steering } = query.snapshot;
+  const end = list + 1 + 2 * steering[list]!;
+  let total = 0;
+  let usable = 0;
+  for (let i = list + 1; i < end; i += 2) {
+    if (!takes(query, steering[i]!, family, live)) continue;
+    total += steering[i + 1]!;
+    usable++;
+  }
+  if (usable === 0) return NO_POOL;
+  // Only pools of weight 0 are left: any of them.
+  const even = total === 0;
+  let left = Math.floor((draw(query) / 0x1_0000_0000) * (even ? usable : total));
+  const trace = query.trace;
+  query.trace = null;
+  let chosen = NO_POOL;
+  for (let i = list + 1; i < end && chosen === NO_POOL; i += 2) {
+    if (!takes(query, steering[i]!, family, live)) continue;
+    left -= even ? 1 : steering[i + 1]!;
+    if (left < 0) chosen = live ? serve(query, steering[i]!, family) : (steering[i]! << 2) | TAKE.ALL;
+  }
+  query.trace = trace;
+  // A health word may change between the passes; the chain behind takes over then.
+  return chosen;
+}
+
+function takes(query: Query, pool: number, family: number, live: boolean): boolean {
+  if (!hasFamily(query, pool, family)) return false;
+  return !live || poolState(query, pool, family) !== POOL_STATE.DOWN;
+}
+
+function serve(query: Query, pool: number, family: number): number {
+  if (!hasFamily(query, pool, family)) {
+    query.trace?.noFamily(pool, family);
+    return NO_POOL;
+  }
+  switch (poolState(query, pool, family)) {
+    case POOL_STATE.UP:
+      return (pool << 2) | TAKE.UP;
+    case POOL_STATE.SPARE:
+      return (pool << 2) | TAKE.SPARE;
+    default:
+      return NO_POOL;
+  }
+}
+
+function failedClosed(query: Query): number {
+  query.trace?.allDown('closed');
+  return NO_POOL;
+}

@@ -1,0 +1,171 @@
+import { writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { COUNTER } from '../core/answer/counters.js';
+import type { Snapshot } from '../core/answer/snapshot.js';
+import { ListenError } from '../io/tier.js';
+import type { FromWorker, ToWorker, WorkerOptions, WorkerStart } from './protocol.js';
+
+export interface PoolLog {
+  info(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+}
+
+export interface PoolModules {
+  readonly log: PoolLog;
+  /** A fresh seed for each worker. */
+  readonly seed: () => number;
+}
+
+/** A worker that dies again at once is started again no faster than this. */
+const RESTART_DELAY_MS = 1000;
+
+interface Slot {
+  worker: Worker;
+  wakeFd: number;
+  appliedId: number;
+  readonly counters: Float64Array;
+}
+
+/** The DNS workers of a node. Snapshots go to all of them; a worker that dies is replaced, the others go on. */
+export class WorkerPool {
+  readonly #options: WorkerOptions;
+  readonly #health: Int32Array;
+  readonly #modules: PoolModules;
+  readonly #slots: Slot[] = [];
+  #snapshot: Snapshot;
+  #restarts = 0;
+  #closing = false;
+  #waiting: { id: number; resolve: () => void }[] = [];
+
+  constructor(options: WorkerOptions, snapshot: Snapshot, health: Int32Array, modules: PoolModules) {
+    this.#options = options;
+    this.#snapshot = snapshot;
+    this.#health = health;
+    this.#modules = modules;
+  }
+
+  /** Starts `count` workers; resolves when all listen. Throws ListenError. */
+  async start(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const counters = new Float64Array(new SharedArrayBuffer(COUNTER.SIZE * Float64Array.BYTES_PER_ELEMENT));
+      try {
+        await this.#launch(i, counters);
+      } catch (error) {
+        await this.close();
+        throw error;
+      }
+    }
+  }
+
+  /** Hands a snapshot to every worker; resolves when each answers from it. */
+  publish(snapshot: Snapshot): Promise<void> {
+    this.#snapshot = snapshot;
+    for (const slot of this.#slots) send(slot, { type: 'snapshot', snapshot });
+    return new Promise((resolve) => {
+      this.#waiting.push({ id: snapshot.id, resolve });
+      this.#settle();
+    });
+  }
+
+  /** The counters of each worker; they go on from where a dead worker left them. */
+  get counters(): readonly Float64Array[] {
+    return this.#slots.map((slot) => slot.counters);
+  }
+
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    const exits = this.#slots.map(
+      ({ worker }) => new Promise<void>((done) => worker.once('exit', () => done())),
+    );
+    for (const slot of this.#slots) send(slot, { type: 'stop' });
+    await Promise.all(exits);
+    this.#slots.length = 0;
+    this.#settle();
+  }
+
+  async #launch(index: number, counters: Float64Array): Promise<void> {
+    const start: WorkerStart = {
+      options: this.#options,
+      snapshot: this.#snapshot,
+      health: this.#health,
+      counters,
+      seed: this.#modules.seed(),
+    };
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: start,
+      name: `dns-${index}`,
+    });
+    const slot: Slot = { worker, wakeFd: -1, appliedId: start.snapshot.id, counters };
+    let failure: unknown = new Error('the worker ended before it listened');
+    await new Promise<void>((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.type === 'serving') {
+          slot.wakeFd = message.wakeFd;
+          this.#slots[index] = slot;
+          resolve();
+        } else if (message.type === 'failed') {
+          failure = new ListenError(message.code, message.address, message.message);
+        } else this.#heard(slot, message);
+      });
+      worker.on('error', (error) => {
+        failure = error;
+        this.#modules.log.error({ worker: index, error: String(error) }, 'DNS worker failed');
+      });
+      worker.on('exit', () => {
+        reject(failure);
+        if (this.#slots[index] === slot) this.#replace(index, counters);
+      });
+    });
+    // A snapshot may have been published while this worker started.
+    if (this.#snapshot.id !== slot.appliedId) send(slot, { type: 'snapshot', snapshot: this.#snapshot });
+  }
+
+  #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' }>): void {
+    if (message.type === 'fault') {
+      this.#modules.log.error({ fault: message.message }, 'exception in the query path: please report it');
+      return;
+    }
+    slot.appliedId = message.id;
+    this.#settle();
+  }
+
+  #replace(index: number, counters: Float64Array): void {
+    if (this.#closing) return;
+    this.#restarts++;
+    this.#slots[index]!.wakeFd = -1;
+    this.#modules.log.error({ worker: index }, 'DNS worker ended; starting another in its place');
+    const again = () => {
+      if (this.#closing) return;
+      this.#launch(index, counters).catch((error: unknown) => {
+        this.#modules.log.error({ worker: index, error: String(error) }, 'DNS worker could not be started');
+        setTimeout(again, RESTART_DELAY_MS).unref();
+      });
+    };
+    again();
+  }
+
+  /** Ends the wait of publications that every worker has applied. */
+  #settle(): void {
+    const applied = Math.min(...this.#slots.map((slot) => slot.appliedId));
+    const open = this.#waiting.filter(({ id }) => id > applied);
+    for (const { id, resolve } of this.#waiting) if (id <= applied) resolve();
+    this.#waiting = open;
+  }
+}
+
+const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+/** A blocked worker is woken by its eventfd; the message is in its port by then. */
+function send(slot: Slot, message: ToWorker): void {
+  slot.worker.postMessage(message);
+  if (slot.wakeFd < 0) return;
+  try {
+    writeSync(slot.wakeFd, ONE);
+  } catch {
+    // The worker has just ended and its descriptor is closed: its exit is handled on its own.
+  }
+}

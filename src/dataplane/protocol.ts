@@ -1,0 +1,47 @@
+import type { Snapshot } from '../core/answer/snapshot.js';
+import type { SocketAddress } from '../io/tier.js';
+
+/** All that passes between the main thread and a DNS worker. Shared memory passes once, at the start. */
+
+export interface WorkerOptions {
+  readonly listen: readonly SocketAddress[];
+  readonly io: 'batched' | 'portable';
+  /** Other workers listen on the same addresses. */
+  readonly shared: boolean;
+  readonly datagramMax: number;
+  readonly tcp: TcpLimits;
+}
+
+export interface TcpLimits {
+  /** Of one worker. */
+  readonly maxConnections: number;
+  readonly idleTimeoutMs: number;
+  /** Queries that are answered for one connection before others get their turn. */
+  readonly maxPipelined: number;
+}
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly options: WorkerOptions;
+  readonly snapshot: Snapshot;
+  /** Health words, written by the control plane, read here (`core/health/word.ts`). */
+  readonly health: Int32Array;
+  /** Written by this worker only (`core/answer/counters.ts`). */
+  readonly counters: Float64Array;
+  /** Seed of the weighted choices. */
+  readonly seed: number;
+}
+
+export type ToWorker = { readonly type: 'snapshot'; readonly snapshot: Snapshot } | { readonly type: 'stop' };
+
+export type FromWorker =
+  | { readonly type: 'serving'; readonly wakeFd: number }
+  | {
+      readonly type: 'failed';
+      readonly code: string;
+      readonly address: SocketAddress;
+      readonly message: string;
+    }
+  | { readonly type: 'applied'; readonly id: number }
+  /** An exception in the query path, which is a bug; at most one message a second. */
+  | { readonly type: 'fault'; readonly message: string };

@@ -1,0 +1,85 @@
+import { answer } from '../core/answer/answer.js';
+import { COUNTER } from '../core/answer/counters.js';
+import { createQuery, type Query } from '../core/answer/query.js';
+import type { Snapshot } from '../core/answer/snapshot.js';
+import { RCODE } from '../core/dns/iana.js';
+import type { DatagramHandler } from '../io/tier.js';
+import type { WorkerStart } from './protocol.js';
+
+/** Largest DNS message on a stream (RFC 1035 §4.2.2). */
+export const STREAM_MESSAGE_MAX = 65_535;
+
+/** Puts packets through `answer()`: the one place where the data plane and the query path meet. */
+export class Responder {
+  readonly #query: Query;
+  readonly #counters: Float64Array;
+  readonly #datagramMax: number;
+  readonly #onFault: (error: unknown) => void;
+
+  constructor(start: WorkerStart, onFault: (error: unknown) => void) {
+    this.#query = createQuery(start.snapshot, start.health, start.counters, start.seed);
+    this.#counters = start.counters;
+    this.#datagramMax = start.options.datagramMax;
+    this.#onFault = onFault;
+  }
+
+  /** Later queries are answered from `snapshot`. */
+  use(snapshot: Snapshot): void {
+    this.#query.snapshot = snapshot;
+  }
+
+  readonly datagram: DatagramHandler = (input, start, end, output, base, source, sourceAt, family) => {
+    const counter = family === 4 ? COUNTER.UDP4 : COUNTER.UDP6;
+    this.#counters[counter] = this.#counters[counter]! + 1;
+    this.#query.stream = false;
+    this.#query.transportLimit = this.#datagramMax;
+    return this.#respond(input, start, end, output, base, source, sourceAt, family);
+  };
+
+  /** As `datagram`, for one message that came on a stream. */
+  readonly message: DatagramHandler = (input, start, end, output, base, source, sourceAt, family) => {
+    const counter = family === 4 ? COUNTER.TCP4 : COUNTER.TCP6;
+    this.#counters[counter] = this.#counters[counter]! + 1;
+    this.#query.stream = true;
+    this.#query.transportLimit = STREAM_MESSAGE_MAX;
+    return this.#respond(input, start, end, output, base, source, sourceAt, family);
+  };
+
+  #respond(
+    input: Uint8Array,
+    start: number,
+    end: number,
+    output: Uint8Array,
+    base: number,
+    source: Uint8Array,
+    sourceAt: number,
+    family: 4 | 6,
+  ): number {
+    const query = this.#query;
+    query.input = input;
+    query.start = start;
+    query.end = end;
+    query.output = output;
+    query.base = base;
+    query.source = source;
+    query.sourceAt = sourceAt;
+    query.sourceFamily = family;
+    try {
+      return answer(query);
+    } catch (error) {
+      this.#counters[COUNTER.FAULT] = this.#counters[COUNTER.FAULT]! + 1;
+      this.#onFault(error);
+      return servfail(input, start, output, base);
+    }
+  }
+}
+
+/** Header only: ID, opcode and RD as asked, QR, SERVFAIL. */
+function servfail(input: Uint8Array, start: number, output: Uint8Array, base: number): number {
+  output.fill(0, base, base + 12);
+  output[base] = input[start]!;
+  output[base + 1] = input[start + 1]!;
+  output[base + 2] = 0x80 | (input[start + 2]! & 0x79);
+  output[base + 3] = RCODE.SERVFAIL;
+  return 12;
+}

@@ -1,0 +1,169 @@
+import { COUNTER } from '../core/answer/counters.js';
+import type { DatagramHandler, StreamConnection, StreamHandler } from '../io/tier.js';
+import type { TcpLimits } from './protocol.js';
+import { STREAM_MESSAGE_MAX } from './responder.js';
+
+/** A query is a name, a type and options: more than this is none that gets an answer here. */
+const QUERY_BYTES_MAX = 4096;
+const LENGTH_BYTES = 2;
+
+interface Conversation {
+  /** The beginning of a message whose rest has not come yet; grown as needed, at most QUERY_BYTES_MAX. */
+  pending: Uint8Array;
+  filled: number;
+  lastQueryMs: number;
+}
+
+/**
+ * DNS over TCP (RFC 7766): messages with a two-byte length in front, several in a row, split anywhere. Answers
+ * leave in the order of the queries. A connection without a complete query for the idle limit is closed, however
+ * busily it sends bytes.
+ */
+export class TcpService implements StreamHandler {
+  readonly #answer: DatagramHandler;
+  readonly #limits: TcpLimits;
+  readonly #counters: Float64Array;
+  readonly #conversations = new Map<StreamConnection, Conversation>();
+  readonly #output = new Uint8Array(LENGTH_BYTES + STREAM_MESSAGE_MAX);
+  #nowMs: number;
+
+  constructor(answer: DatagramHandler, limits: TcpLimits, counters: Float64Array, nowMs: number) {
+    this.#answer = answer;
+    this.#limits = limits;
+    this.#counters = counters;
+    this.#nowMs = nowMs;
+  }
+
+  opened(connection: StreamConnection): boolean {
+    if (this.#conversations.size >= this.#limits.maxConnections && !this.#evict()) {
+      this.#count(COUNTER.TCP_REFUSED);
+      return false;
+    }
+    this.#count(COUNTER.TCP_ACCEPTED);
+    this.#conversations.set(connection, { pending: NOTHING, filled: 0, lastQueryMs: this.#nowMs });
+    return true;
+  }
+
+  received(connection: StreamConnection, bytes: Uint8Array, length: number): void {
+    const conversation = this.#conversations.get(connection);
+    if (!conversation) return;
+    let at = 0;
+    while (at < length || conversation.filled > 0) {
+      // Whole messages are answered where they lie; only a cut one is copied.
+      if (conversation.filled === 0) {
+        const next = this.#answerNext(connection, conversation, bytes, at, length);
+        if (next < 0) return;
+        if (next > at) {
+          at = next;
+          continue;
+        }
+      }
+      const taken = this.#gather(conversation, bytes, at, length);
+      if (taken < 0) return connection.destroy();
+      at += taken;
+      if (!isComplete(conversation)) return;
+      const { pending, filled } = conversation;
+      conversation.filled = 0;
+      if (this.#answerNext(connection, conversation, pending, 0, filled) < 0) return;
+    }
+  }
+
+  ended(connection: StreamConnection): void {
+    connection.end();
+  }
+
+  closed(connection: StreamConnection): void {
+    this.#conversations.delete(connection);
+  }
+
+  /** Closes connections that have been idle for too long. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (const [connection, { lastQueryMs }] of this.#conversations) {
+      if (nowMs - lastQueryMs < this.#limits.idleTimeoutMs) continue;
+      this.#count(COUNTER.TCP_TIMEOUT);
+      connection.destroy();
+    }
+  }
+
+  get connections(): number {
+    return this.#conversations.size;
+  }
+
+  /** Answers the message at `at` if it is complete. Returns the offset after it, `at` if more must come, -1 if closed. */
+  #answerNext(
+    connection: StreamConnection,
+    conversation: Conversation,
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+  ): number {
+    if (end - at < LENGTH_BYTES) return at;
+    const size = (bytes[at]! << 8) | bytes[at + 1]!;
+    const start = at + LENGTH_BYTES;
+    if (start + size > end) return at;
+    conversation.lastQueryMs = this.#nowMs;
+    const output = this.#output;
+    const { source, family } = connection;
+    const length = this.#answer(bytes, start, start + size, output, LENGTH_BYTES, source, 0, family);
+    // Nothing to say to what is no query: the stream can't be trusted either.
+    if (length === 0) {
+      connection.destroy();
+      return -1;
+    }
+    output[0] = length >> 8;
+    output[1] = length & 0xff;
+    if (connection.write(output, 0, LENGTH_BYTES + length)) return start + size;
+    connection.destroy();
+    return -1;
+  }
+
+  /** Adds to the pending message what belongs to it; returns how many bytes that were, -1 if it is too long. */
+  #gather(conversation: Conversation, bytes: Uint8Array, at: number, end: number): number {
+    let taken = 0;
+    for (;;) {
+      const wanted = wantedBytes(conversation);
+      if (wanted > LENGTH_BYTES + QUERY_BYTES_MAX) return -1;
+      const more = Math.min(wanted - conversation.filled, end - at - taken);
+      if (more === 0) return taken;
+      if (conversation.pending.length < wanted) {
+        const larger = new Uint8Array(wanted);
+        larger.set(conversation.pending.subarray(0, conversation.filled));
+        conversation.pending = larger;
+      }
+      conversation.pending.set(bytes.subarray(at + taken, at + taken + more), conversation.filled);
+      conversation.filled += more;
+      taken += more;
+    }
+  }
+
+  /** Makes room by closing the connection that has been idle longest, if it is idle at all (RFC 7766 §6.2.3). */
+  #evict(): boolean {
+    let oldest: StreamConnection | undefined;
+    let oldestMs = this.#nowMs;
+    for (const [connection, { lastQueryMs }] of this.#conversations) {
+      if (lastQueryMs >= oldestMs) continue;
+      oldest = connection;
+      oldestMs = lastQueryMs;
+    }
+    if (!oldest) return false;
+    this.#count(COUNTER.TCP_TIMEOUT);
+    oldest.destroy();
+    return true;
+  }
+
+  #count(counter: number): void {
+    this.#counters[counter] = this.#counters[counter]! + 1;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** Bytes of the pending message with its length; the two length bytes as long as that is unknown. */
+function wantedBytes({ pending, filled }: Conversation): number {
+  return filled < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + ((pending[0]! << 8) | pending[1]!);
+}
+
+function isComplete(conversation: Conversation): boolean {
+  return conversation.filled >= LENGTH_BYTES && conversation.filled === wantedBytes(conversation);
+}

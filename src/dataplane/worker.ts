@@ -1,0 +1,67 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { COUNTER } from '../core/answer/counters.js';
+import { createTier } from '../io/create-tier.js';
+import { ListenError } from '../io/tier.js';
+import type { FromWorker, ToWorker, WorkerStart } from './protocol.js';
+import { Responder } from './responder.js';
+import { TcpService } from './tcp.js';
+
+/** Bytes that may wait for a slow reader on one TCP connection: a few large answers. */
+const WRITE_QUEUE_MAX = 256 * 1024;
+const FAULT_INTERVAL_MS = 1000;
+
+/**
+ * One DNS worker thread: its own sockets, its own Responder, nothing shared but the snapshot, the health words
+ * and its counters. In the batched tier the thread is blocked in epoll; the main thread wakes it by `wakeFd`.
+ */
+async function main(start: WorkerStart): Promise<void> {
+  const port = parentPort!;
+  const say = (message: FromWorker) => port.postMessage(message);
+  const now = () => performance.now();
+  const responder = new Responder(start, faultReporter(say, now));
+  const { counters, options } = start;
+  const tcp = new TcpService(responder.message, options.tcp, counters, now());
+  const receive = (message: ToWorker) => {
+    if (message.type === 'stop') return tier.stop();
+    responder.use(message.snapshot);
+    say({ type: 'applied', id: message.snapshot.id });
+  };
+  const tier = createTier(
+    options.io,
+    { shared: options.shared, datagramMax: options.datagramMax, writeQueueMax: WRITE_QUEUE_MAX },
+    {
+      woken() {
+        for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
+          receive(next.message);
+      },
+      tick: (nowMs) => tcp.tick(nowMs),
+      sendFailed(count) {
+        counters[COUNTER.SEND_FAILED] = counters[COUNTER.SEND_FAILED]! + count;
+      },
+    },
+    now,
+  );
+  if (tier.wakeFd < 0) port.on('message', receive);
+  try {
+    for (const address of options.listen) await tier.listen(address, responder.datagram, tcp);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    say({ type: 'failed', code: error.code, address: error.address, message: error.message });
+    port.close();
+    return;
+  }
+  say({ type: 'serving', wakeFd: tier.wakeFd });
+  await tier.run();
+  port.close();
+}
+
+function faultReporter(say: (message: FromWorker) => void, now: () => number): (error: unknown) => void {
+  let nextMs = 0;
+  return (error) => {
+    if (now() < nextMs) return;
+    nextMs = now() + FAULT_INTERVAL_MS;
+    say({ type: 'fault', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  };
+}
+
+await main(workerData as WorkerStart);

@@ -1,0 +1,101 @@
+import { createRequire } from 'node:module';
+import { endianness } from 'node:os';
+
+/**
+ * The Linux system calls of the batched tier, by FFI. This is the only file that knows koffi, and the only
+ * one with numbers of the Linux ABI (64-bit, little-endian: x86_64 and arm64 agree on all of them).
+ * Pointers are plain numbers; calls are synchronous and return -1 with `errno()` set.
+ */
+export interface Linux {
+  socket(domain: number, type: number, protocol: number): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
+  accept4(fd: number, address: number, length: number, flags: number): number;
+  recv(fd: number, buffer: number, length: number, flags: number): number;
+  send(fd: number, buffer: number, length: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  close(fd: number): number;
+  recvmmsg(fd: number, messages: number, count: number, flags: number, timeout: null): number;
+  sendmmsg(fd: number, messages: number, count: number, flags: number): number;
+  epollCreate(flags: number): number;
+  epollCtl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
+  epollWait(epoll: number, events: number, count: number, timeoutMs: number): number;
+  eventfd(initial: number, flags: number): number;
+  read(fd: number, buffer: number, length: number): number;
+  errno(): number;
+  /** Zeroed memory that both sides see. It is never freed: tiers live as long as their thread. */
+  allocate(bytes: number): NativeMemory;
+}
+
+export interface NativeMemory {
+  readonly address: number;
+  readonly buffer: ArrayBuffer;
+}
+
+export const AF = { INET: 2, INET6: 10 } as const;
+export const SOCK = { STREAM: 1, DGRAM: 2, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
+export const SOL = { IP: 0, SOCKET: 1, TCP: 6, IPV6: 41 } as const;
+export const SO = { REUSEADDR: 2, SNDBUF: 7, RCVBUF: 8, REUSEPORT: 15 } as const;
+export const TCP_NODELAY = 1;
+export const IP_PKTINFO = 8;
+export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
+export const MSG = { DONTWAIT: 0x40, TRUNC: 0x20, NOSIGNAL: 0x4000 } as const;
+export const EPOLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16, RDHUP: 0x2000, ADD: 1, DEL: 2, MOD: 3 } as const;
+export const ERRNO: Readonly<Record<number, string>> = {
+  1: 'EPERM',
+  4: 'EINTR',
+  11: 'EAGAIN',
+  13: 'EACCES',
+  24: 'EMFILE',
+  97: 'EAFNOSUPPORT',
+  98: 'EADDRINUSE',
+  99: 'EADDRNOTAVAIL',
+};
+export const EAGAIN = 11;
+export const EINTR = 4;
+
+/** Loads the C library, or says why the batched tier can't be used on this machine. */
+export function loadLinux(): Linux | { readonly unavailable: string } {
+  if (process.platform !== 'linux') return { unavailable: `the platform is ${process.platform}, not Linux` };
+  if (!['x64', 'arm64'].includes(process.arch) || endianness() !== 'LE') {
+    return { unavailable: `the architecture ${process.arch} is not known` };
+  }
+  try {
+    return bindCalls(createRequire(import.meta.url)('koffi') as typeof import('koffi'));
+  } catch (error) {
+    return { unavailable: `FFI is not available: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+function bindCalls(koffi: typeof import('koffi')): Linux {
+  const libc = koffi.load('libc.so.6');
+  return {
+    socket: libc.func('int socket(int, int, int)'),
+    setsockopt: libc.func('int setsockopt(int, int, int, void*, uint)'),
+    bind: libc.func('int bind(int, void*, uint)'),
+    listen: libc.func('int listen(int, int)'),
+    getsockname: libc.func('int getsockname(int, void*, void*)'),
+    accept4: libc.func('int accept4(int, void*, void*, int)'),
+    recv: libc.func('long recv(int, void*, size_t, int)'),
+    send: libc.func('long send(int, void*, size_t, int)'),
+    shutdown: libc.func('int shutdown(int, int)'),
+    close: libc.func('int close(int)'),
+    recvmmsg: libc.func('int recvmmsg(int, void*, uint, int, void*)'),
+    sendmmsg: libc.func('int sendmmsg(int, void*, uint, int)'),
+    epollCreate: libc.func('int epoll_create1(int)'),
+    epollCtl: libc.func('int epoll_ctl(int, int, int, void*)'),
+    epollWait: libc.func('int epoll_wait(int, void*, int, int)'),
+    eventfd: libc.func('int eventfd(uint, int)'),
+    read: libc.func('long read(int, void*, size_t)'),
+    errno: () => koffi.errno(),
+    allocate(bytes) {
+      const pointer: unknown = koffi.alloc('uint8', bytes);
+      const buffer = koffi.view(pointer, bytes);
+      new Uint8Array(buffer).fill(0);
+      return { address: Number(koffi.address(pointer)), buffer };
+    },
+  };
+}

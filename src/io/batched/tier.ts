@@ -1,0 +1,102 @@
+import type {
+  DatagramHandler,
+  SocketAddress,
+  StreamHandler,
+  Tier,
+  TierEvents,
+  TierOptions,
+} from '../tier.js';
+import { DatagramBatch } from './datagrams.js';
+import { EPOLL, type Linux } from './linux.js';
+import { Poller } from './poller.js';
+import { encodeAddress, isWildcard, openSocket } from './socket.js';
+import { StreamBuffers, StreamListener } from './streams.js';
+
+const TICK_MS = 1000;
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
+
+/**
+ * The batched tier: one epoll loop that blocks its thread, `recvmmsg`/`sendmmsg` for datagrams. Other threads
+ * reach it by writing to `wakeFd`.
+ */
+export class BatchedTier implements Tier {
+  readonly name = 'batched';
+  readonly wakeFd: number;
+  readonly #linux: Linux;
+  readonly #events: TierEvents;
+  readonly #options: TierOptions;
+  readonly #now: () => number;
+  readonly #poller: Poller;
+  readonly #datagrams: DatagramBatch;
+  readonly #buffers: StreamBuffers;
+  readonly #udp: number[] = [];
+  readonly #listeners: StreamListener[] = [];
+  #stopped = false;
+  #nextTick: number;
+
+  constructor(options: TierOptions, modules: { linux: Linux; events: TierEvents; now: () => number }) {
+    this.#linux = modules.linux;
+    this.#events = modules.events;
+    this.#now = modules.now;
+    this.#options = options;
+    this.#poller = new Poller(modules.linux);
+    this.#datagrams = new DatagramBatch(modules.linux, options.datagramMax, modules.events.sendFailed);
+    this.#buffers = new StreamBuffers(modules.linux, options.writeQueueMax);
+    this.#nextTick = modules.now() + TICK_MS;
+    this.wakeFd = modules.linux.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    this.#poller.add(this.wakeFd, EPOLL.IN, () => this.#woken());
+  }
+
+  async listen(
+    address: SocketAddress,
+    datagrams: DatagramHandler,
+    streams: StreamHandler,
+  ): Promise<SocketAddress> {
+    const udp = openSocket(this.#linux, address, 'udp', this.#options.shared);
+    const bound = { host: address.host, port: udp.port };
+    const family = encodeAddress(address).length === 16 ? 4 : 6;
+    const wildcard = isWildcard(address);
+    this.#udp.push(udp.fd);
+    const tcp = openSocket(this.#linux, bound, 'tcp', this.#options.shared);
+    this.#poller.add(udp.fd, EPOLL.IN, () => this.#datagrams.serve(udp.fd, family, wildcard, datagrams));
+    const modules = { linux: this.#linux, poller: this.#poller, handler: streams, buffers: this.#buffers };
+    this.#listeners.push(new StreamListener(tcp.fd, family, modules));
+    return bound;
+  }
+
+  async run(): Promise<void> {
+    while (!this.#stopped) this.turn(TICK_MS);
+    this.#close();
+  }
+
+  /** One round of the loop; waits at most `timeoutMs`. */
+  turn(timeoutMs: number): void {
+    this.#poller.poll(timeoutMs);
+    const now = this.#now();
+    if (now < this.#nextTick) return;
+    this.#nextTick = now + TICK_MS;
+    this.#events.tick(now);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #woken(): void {
+    // Reading resets the counter of the eventfd.
+    this.#linux.read(this.wakeFd, this.#buffers.read.address, 8);
+    this.#events.woken();
+  }
+
+  #close(): void {
+    for (const fd of this.#udp) {
+      this.#poller.remove(fd);
+      this.#linux.close(fd);
+    }
+    for (const listener of this.#listeners) listener.close();
+    this.#poller.remove(this.wakeFd);
+    this.#linux.close(this.wakeFd);
+    this.#poller.close();
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The configuration of a DNS node: `meridian.yaml` and the environment, read, checked and resolved once. From here
+ * on it is plain data; the zones have files of their own.
+ */
+import { dirname, resolve } from 'node:path';
+import { Value } from 'typebox/value';
+import { parseDuration } from './duration.js';
+import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
+import { isLoopback, LISTEN_TITLE, type ListenAddress, parseListen } from './listen-address.js';
+import { type ServerFile, ServerSchema, WORKERS_MAX } from './server-schema.js';
+import { checkSchema, type Problem, parseYaml, sortProblems } from './yaml-document.js';
+
+export interface ServerConfig {
+  readonly node: { readonly name: string; readonly region?: string };
+  readonly dns: {
+    readonly listen: readonly ListenAddress[];
+    readonly workers: number;
+    readonly io: ServerFile['dns']['io'];
+    readonly tcp: {
+      readonly maxConnections: number;
+      readonly idleTimeoutMs: number;
+      readonly maxPipelined: number;
+    };
+    readonly udp: { readonly maxSize: number };
+  };
+  /** A folder. This and all paths below are absolute. */
+  readonly zones: string;
+  readonly state: string;
+  readonly geo: { readonly database: 'embedded' | readonly string[] };
+  /** null: there is no API. Without `tokens` it takes anyone, but then it listens on loopback only. */
+  readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
+  readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
+  readonly log: { readonly level: ServerFile['log']['level'] };
+}
+
+export interface ServerConfigOptions {
+  readonly environment: Environment;
+  /** The default number of workers. */
+  readonly cores: number;
+  /** Relative paths in the file start at the file's folder; those in the environment start here. */
+  readonly cwd: string;
+}
+
+export type ServerConfigResult =
+  | { readonly config: ServerConfig }
+  | { readonly problems: readonly Problem[] };
+
+export const IDLE_TIMEOUT_MS_MIN = 1_000;
+export const IDLE_TIMEOUT_MS_MAX = 600_000;
+
+/** Says that the value of a key is wrong, wherever it came from. */
+type Report = (key: string, message: string, index?: number) => void;
+type Locate = (key: string, path: string) => string;
+
+/**
+ * Reads the text of a `meridian.yaml` (empty where there is none) and the environment, which wins. All mistakes are
+ * reported at once; those of a variable name it (`environment:1:1: MERIDIAN_DNS_WORKERS: must be …`).
+ */
+export function loadServerConfig(
+  file: string,
+  text: string,
+  options: ServerConfigOptions,
+): ServerConfigResult {
+  const document = parseYaml(file, text);
+  if ('problems' in document) return document;
+  const overridden = applyEnvironment(ServerSchema, document.value ?? {}, options.environment);
+  const { variables } = overridden;
+  const written = checkSchema(document, ServerSchema, Value.Default(ServerSchema, overridden.value));
+  if (Array.isArray(written)) return { problems: [...overridden.problems, ...written] };
+
+  const problems: Problem[] = [...overridden.problems];
+  const report: Report = (key, message, index) => {
+    const variable = variables.get(key);
+    const path = [...key.split('.'), ...(index === undefined ? [] : [index])];
+    problems.push(variable ? environmentProblem(variable, message) : document.problem(path, message));
+  };
+  const folder = dirname(resolve(options.cwd, file));
+  const locate: Locate = (key, path) => resolve(variables.has(key) ? options.cwd : folder, path);
+  const config = build(written, options, report, locate);
+  return problems.length > 0 ? { problems: sortProblems(problems) } : { config };
+}
+
+function build(file: ServerFile, options: ServerConfigOptions, report: Report, locate: Locate): ServerConfig {
+  return {
+    node: file.node,
+    dns: dnsOf(file.dns, options.cores, report),
+    zones: locate('zones', file.zones),
+    state: locate('state', file.state),
+    geo: { database: databaseOf(file.geo.database, locate) },
+    api: apiOf(file.api, report, locate),
+    reportTo: file.report_to.map(({ url, token_file: tokenFile }) => ({
+      url,
+      ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
+    })),
+    log: file.log,
+  };
+}
+
+function dnsOf(dns: ServerFile['dns'], cores: number, report: Report): ServerConfig['dns'] {
+  const idleTimeoutMs = parseDuration(dns.tcp.idle_timeout) ?? 0;
+  if (idleTimeoutMs < IDLE_TIMEOUT_MS_MIN || idleTimeoutMs > IDLE_TIMEOUT_MS_MAX) {
+    report('dns.tcp.idle_timeout', `must be from 1s to 10m, not ${dns.tcp.idle_timeout}`);
+  }
+  return {
+    listen: listensOf('dns.listen', dns.listen, report),
+    workers: dns.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
+    io: dns.io,
+    tcp: { maxConnections: dns.tcp.max_connections, idleTimeoutMs, maxPipelined: dns.tcp.max_pipelined },
+    udp: { maxSize: dns.udp.max_size },
+  };
+}
+
+function listensOf(key: string, texts: readonly string[], report: Report): ListenAddress[] {
+  const seen = new Set<string>();
+  return texts.flatMap((text, index) => {
+    const listen = parseListen(text);
+    if (!listen) {
+      report(key, `must be ${LISTEN_TITLE}, not ${JSON.stringify(text)}`, index);
+      return [];
+    }
+    // Port 0 is another port every time.
+    if (listen.port !== 0 && seen.has(text)) report(key, `${text} is already in this list`, index);
+    seen.add(text);
+    return [listen];
+  });
+}
+
+function databaseOf(given: string | readonly string[], locate: Locate): ServerConfig['geo']['database'] {
+  if (given === 'embedded') return 'embedded';
+  const paths = typeof given === 'string' ? [given] : given;
+  return paths.map((path) => locate('geo.database', path));
+}
+
+function apiOf(api: ServerFile['api'], report: Report, locate: Locate): ServerConfig['api'] {
+  if (api.listen === null || api.listen === 'off') return null;
+  const listen = parseListen(api.listen);
+  if (!listen) {
+    report('api.listen', `must be ${LISTEN_TITLE}, or off, not ${JSON.stringify(api.listen)}`);
+    return null;
+  }
+  if (api.tokens === undefined && !isLoopback(listen)) {
+    report(
+      'api.listen',
+      `other machines can reach ${api.listen}, so api.tokens must name a token file; or listen on 127.0.0.1`,
+    );
+  }
+  return { listen, ...(api.tokens === undefined ? {} : { tokens: locate('api.tokens', api.tokens) }) };
+}

@@ -1,0 +1,159 @@
+/**
+ * `meridian.yaml` as it is written: one schema for validation, defaults, environment variables and the table in
+ * `docs/configuration.md`. A default stands here and nowhere else.
+ */
+import { type Static, Type } from 'typebox';
+import { Duration } from './duration.js';
+import { LISTEN_TITLE } from './listen-address.js';
+
+export const WORKERS_MAX = 256;
+
+const strict = { additionalProperties: false } as const;
+/** A section that may be left out: its keys then have their defaults. */
+const section = { additionalProperties: false, default: {} } as const;
+
+const Listen = Type.String({ maxLength: 64, title: LISTEN_TITLE });
+const File = Type.String({ minLength: 1, maxLength: 4096, title: 'a path' });
+
+const Tcp = Type.Object(
+  {
+    max_connections: count(1, 65_536, 1024, 'TCP connections of one worker at once.'),
+    // RFC 7766 §6.2.3 asks for "the order of seconds"; a resolver that wants longer can use keepalive.
+    idle_timeout: Type.Union([...Duration.anyOf], {
+      title: 'a duration from 1s to 10m',
+      default: '10s',
+      description: 'A TCP connection without a query is closed after this.',
+    }),
+    max_pipelined: count(1, 1000, 100, 'Queries that one TCP connection may have open.'),
+  },
+  section,
+);
+
+const Udp = Type.Object(
+  { max_size: count(512, 4096, 1232, 'Largest UDP answer in bytes, whatever the client offers (RFC 9715).') },
+  section,
+);
+
+const Dns = Type.Object(
+  {
+    listen: Type.Array(Listen, {
+      minItems: 1,
+      maxItems: 64,
+      default: ['127.0.0.1:5300', '[::1]:5300'],
+      description: 'Addresses for UDP and TCP.',
+    }),
+    workers: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: WORKERS_MAX,
+        description: 'Threads that answer queries; by default one per core.',
+      }),
+    ),
+    io: choice(
+      ['auto', 'batched', 'portable'],
+      'auto',
+      'How datagrams are read: `batched` needs Linux and koffi; `auto` takes it where it works.',
+    ),
+    tcp: Tcp,
+    udp: Udp,
+  },
+  section,
+);
+
+const Geo = Type.Object(
+  {
+    database: Type.Union([File, Type.Array(File, { minItems: 1, maxItems: 8 })], {
+      title: 'embedded, a path, or a list of 1 to 8 paths',
+      default: 'embedded',
+      description:
+        '`embedded`, or MaxMind databases (`.mmdb`), watched. Where two say the same, the later counts.',
+    }),
+  },
+  section,
+);
+
+const Api = Type.Object(
+  {
+    listen: Type.Union([Listen, Type.Null()], {
+      title: `${LISTEN_TITLE}, or off`,
+      default: '127.0.0.1:8300',
+      description: 'Address of the admin API and the dashboard; `off` for none.',
+    }),
+    tokens: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        title: 'a path',
+        description: 'Token file. Required when other machines can reach the API.',
+      }),
+    ),
+  },
+  section,
+);
+
+const Receiver = Type.Object(
+  {
+    url: Type.String({
+      pattern: '^https?://[!-~]{1,2000}$',
+      title: 'a URL that starts with http:// or https://',
+    }),
+    token_file: Type.Optional(File),
+  },
+  { ...strict, title: 'a map with the keys url and token_file' },
+);
+
+export const ServerSchema = Type.Object(
+  {
+    node: Type.Object(
+      {
+        name: name('Name of this node; required, and no other node may have it.'),
+        region: Type.Optional(name('Region that this node is in.')),
+      },
+      { ...strict, title: 'a map with the key name' },
+    ),
+    dns: Dns,
+    zones: folder('./zones', 'Folder of zone files, watched.'),
+    state: folder('./state', 'Folder for the journal of revisions and the last good state.'),
+    geo: Geo,
+    api: Api,
+    report_to: Type.Array(Receiver, {
+      maxItems: 64,
+      default: [],
+      description: 'Other DNS nodes to tell what this node sees: `{ url, token_file }` each.',
+    }),
+    log: Type.Object(
+      {
+        level: choice(
+          ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+          'info',
+          'What is logged: this, and what is worse.',
+        ),
+      },
+      section,
+    ),
+  },
+  { ...strict, title: 'a map' },
+);
+
+/** The file after its defaults were filled in. */
+export type ServerFile = Static<typeof ServerSchema>;
+
+function name(description: string) {
+  return Type.String({
+    pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$',
+    title: 'a name of at most 63 letters, digits, "_", "-" and "."',
+    description,
+  });
+}
+
+function folder(fallback: string, description: string) {
+  return Type.String({ minLength: 1, maxLength: 4096, title: 'a folder', default: fallback, description });
+}
+
+function count(minimum: number, maximum: number, fallback: number, description: string) {
+  return Type.Integer({ minimum, maximum, default: fallback, description });
+}
+
+function choice<const T extends string>(values: readonly T[], fallback: T, description: string) {
+  return Type.Enum([...values], { default: fallback, description });
+}

@@ -1,0 +1,258 @@
+/** Zone files on disk: all of a folder, read at once and watched. */
+import { type FSWatcher, watch } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Zone } from '../core/zone/model.js';
+import { type Problem, sortProblems, YAML_BYTES_MAX } from './yaml-document.js';
+import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
+
+export interface LoadedZone {
+  readonly file: string;
+  readonly zone: Zone;
+}
+
+export interface LoadedZones {
+  readonly zones: readonly LoadedZone[];
+  readonly problems: readonly Problem[];
+  /**
+   * Every zone file that exists, good or not. A zone whose file is no longer here was deleted; one whose file is
+   * here but has problems keeps its last good state.
+   */
+  readonly files: readonly string[];
+}
+
+export const FILES_MAX = 10_000;
+const DEPTH_MAX = 8;
+
+/**
+ * Reads zone files, and folders for `*.yaml` and `*.yml` in them and in their folders; what starts with a dot is
+ * left out. Two files of one zone are a problem of the second. Never rejects: what cannot be read is a problem.
+ */
+export async function loadZones(
+  paths: readonly string[],
+  options: ZoneFileOptions = {},
+): Promise<LoadedZones> {
+  const { files, problems: listProblems } = await listZoneFiles(paths);
+  const problems = [...listProblems];
+  const zones: LoadedZone[] = [];
+  const fileOf = new Map<string, string>();
+  for (const file of files) {
+    const text = await readText(file);
+    if (typeof text !== 'string') {
+      problems.push(text);
+      continue;
+    }
+    const result = loadZoneFile(file, text, options);
+    if ('problems' in result) {
+      problems.push(...sortProblems(result.problems));
+      continue;
+    }
+    const { zone } = result;
+    const other = fileOf.get(zone.origin);
+    if (other === undefined) {
+      fileOf.set(zone.origin, file);
+      zones.push({ file, zone });
+    } else problems.push(wholeFile(file, `the zone ${zone.origin} is already in ${other}`));
+  }
+  return { zones, problems, files };
+}
+
+export interface WatchOptions {
+  /** An editor writes in several steps: wait until it is quiet for this long. */
+  readonly debounceMs?: number;
+  /** Look again without being told: network folders send no events. */
+  readonly pollMs?: number;
+}
+
+export interface WatchModules {
+  readonly timers: {
+    set(callback: () => void, ms: number): unknown;
+    clear(timer: unknown): void;
+  };
+}
+
+export interface ZoneWatch {
+  close(): void;
+}
+
+/**
+ * Calls `onChange` with the files that were added, changed or deleted since the last call (or since the start).
+ * Compares what is there instead of believing events: so it survives editors that replace files, folders that
+ * vanish and come back, and events that are lost.
+ */
+export function watchZones(
+  paths: readonly string[],
+  onChange: (files: readonly string[]) => void,
+  options: WatchOptions = {},
+  modules: WatchModules = { timers: SYSTEM_TIMERS },
+): ZoneWatch {
+  return new FolderWatch(paths, onChange, options, modules);
+}
+
+const SYSTEM_TIMERS: WatchModules['timers'] = {
+  set: (callback, ms) => setTimeout(callback, ms),
+  clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
+};
+
+class FolderWatch implements ZoneWatch {
+  readonly #paths: readonly string[];
+  readonly #onChange: (files: readonly string[]) => void;
+  readonly #debounceMs: number;
+  readonly #pollMs: number;
+  readonly #timers: WatchModules['timers'];
+  readonly #watchers = new Map<string, FSWatcher>();
+  #signatures: ReadonlyMap<string, string> | undefined;
+  #timer: unknown;
+  #scanning = false;
+  #again = false;
+  #closed = false;
+
+  constructor(
+    paths: readonly string[],
+    onChange: (files: readonly string[]) => void,
+    options: WatchOptions,
+    modules: WatchModules,
+  ) {
+    this.#paths = paths;
+    this.#onChange = onChange;
+    this.#debounceMs = options.debounceMs ?? 100;
+    this.#pollMs = options.pollMs ?? 5000;
+    this.#timers = modules.timers;
+    void this.#scan();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timers.clear(this.#timer);
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+  }
+
+  #schedule(ms: number): void {
+    if (this.#closed) return;
+    this.#timers.clear(this.#timer);
+    this.#timer = this.#timers.set(() => void this.#scan(), ms);
+  }
+
+  async #scan(): Promise<void> {
+    if (this.#scanning) {
+      this.#again = true;
+      return;
+    }
+    this.#scanning = true;
+    this.#again = false;
+    const { files, folders } = await listZoneFiles(this.#paths);
+    const signatures = await signaturesOf(files);
+    this.#scanning = false;
+    if (this.#closed) return;
+    this.#follow(folders);
+    const before = this.#signatures;
+    this.#signatures = signatures;
+    const changed = before ? changedFiles(before, signatures) : [];
+    if (changed.length > 0) this.#onChange(changed);
+    this.#schedule(this.#again ? this.#debounceMs : this.#pollMs);
+  }
+
+  /** One watcher per folder; a folder that was replaced has another key, since its inode is part of it. */
+  #follow(folders: ReadonlyMap<string, string>): void {
+    for (const [key, watcher] of this.#watchers) {
+      if (folders.has(key)) continue;
+      watcher.close();
+      this.#watchers.delete(key);
+    }
+    for (const [key, folder] of folders) {
+      if (this.#watchers.has(key)) continue;
+      try {
+        const watcher = watch(folder, { persistent: false }, () => this.#onEvent());
+        watcher.on('error', () => {
+          watcher.close();
+          this.#watchers.delete(key);
+        });
+        this.#watchers.set(key, watcher);
+      } catch {
+        // No watches left, or a file system without them: the poll still sees the change.
+      }
+    }
+  }
+
+  #onEvent(): void {
+    if (this.#scanning) this.#again = true;
+    else this.#schedule(this.#debounceMs);
+  }
+}
+
+interface Listing {
+  readonly files: readonly string[];
+  /** Path with inode → path. */
+  readonly folders: ReadonlyMap<string, string>;
+  readonly problems: readonly Problem[];
+}
+
+async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
+  const files = new Set<string>();
+  const folders = new Map<string, string>();
+  const problems: Problem[] = [];
+  const visit = async (path: string, depth: number): Promise<void> => {
+    try {
+      const info = await stat(path);
+      if (info.isFile() && (depth === 0 || /\.ya?ml$/i.test(path))) files.add(path);
+      if (!info.isDirectory() || depth > DEPTH_MAX) return;
+      folders.set(`${path} ${info.ino}`, path);
+      const names = await readdir(path);
+      for (const name of names.toSorted()) {
+        if (!name.startsWith('.') && files.size <= FILES_MAX) await visit(join(path, name), depth + 1);
+      }
+    } catch (error) {
+      problems.push(wholeFile(path, `cannot be read: ${reasonOf(error)}`));
+    }
+  };
+  for (const path of paths) await visit(path, 0);
+  const list = [...files];
+  if (list.length > FILES_MAX) {
+    problems.push(wholeFile(list[FILES_MAX]!, `is one too many: at most ${FILES_MAX} zone files are read`));
+  }
+  return { files: list.slice(0, FILES_MAX), folders, problems };
+}
+
+/** Fatal decoding, so that a file in another encoding is not served with wrong characters. */
+async function readText(file: string): Promise<string | Problem> {
+  try {
+    const { size } = await stat(file);
+    if (size > YAML_BYTES_MAX) return wholeFile(file, `is larger than ${YAML_BYTES_MAX} bytes (64 MiB)`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+  } catch (error) {
+    return wholeFile(
+      file,
+      error instanceof TypeError ? 'is not UTF-8' : `cannot be read: ${reasonOf(error)}`,
+    );
+  }
+}
+
+async function signaturesOf(files: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const signatures = new Map<string, string>();
+  for (const file of files) {
+    try {
+      const { ino, size, mtimeMs, ctimeMs } = await stat(file);
+      signatures.set(file, `${ino} ${size} ${mtimeMs} ${ctimeMs}`);
+    } catch {
+      // Deleted since it was listed: its absence is the change.
+    }
+  }
+  return signatures;
+}
+
+function changedFiles(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): readonly string[] {
+  const all = new Set([...before.keys(), ...after.keys()]);
+  return [...all].filter((file) => before.get(file) !== after.get(file)).toSorted();
+}
+
+function wholeFile(file: string, message: string): Problem {
+  return { file, line: 1, column: 1, path: '', message };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+}

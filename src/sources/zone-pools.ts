@@ -1,0 +1,134 @@
+/** Regions, monitors and pools of a zone file: defaults filled in, texts turned into numbers and bytes. */
+
+import { TYPE } from '../core/dns/iana.js';
+import { isRdataError } from '../core/dns/rdata/codec.js';
+import { rdataCodec } from '../core/dns/rdata/table.js';
+import type { Endpoint, Family, Monitor, Pool, StatusRange } from '../core/zone/model.js';
+import { parseDuration } from './duration.js';
+import type { Path } from './schema-problems.js';
+import { type Draft, report } from './zone-draft.js';
+import type { FileMonitor, FilePool, ZoneFile } from './zone-schema.js';
+
+export const MONITOR_DEFAULTS = {
+  path: '/',
+  method: 'GET',
+  status: [{ from: 200, to: 399 }],
+  verify: true,
+  intervalMs: 5000,
+  timeoutMs: 2000,
+  fall: 3,
+  rise: 1,
+  quorum: 'majority',
+} as const;
+
+export const POOL_DEFAULTS = { pick: 'weighted', minUp: 0.5, weight: 1 } as const;
+
+const FAMILIES: readonly Family[] = ['A', 'AAAA', 'CNAME'];
+
+export function readRegions(draft: Draft, regions: NonNullable<ZoneFile['regions']>): void {
+  for (const [name, { location }] of Object.entries(regions)) {
+    if (!location) {
+      draft.regions.set(name, { name });
+      continue;
+    }
+    const [latitude = 0, longitude = 0] = location;
+    const at = ['regions', name, 'location'];
+    if (Math.abs(latitude) > 90) report(draft, [...at, 0], 'must be a latitude from -90 to 90');
+    if (Math.abs(longitude) > 180) report(draft, [...at, 1], 'must be a longitude from -180 to 180');
+    draft.regions.set(name, { name, location: { latitude, longitude } });
+  }
+}
+
+export function readMonitors(draft: Draft, monitors: NonNullable<ZoneFile['monitors']>): void {
+  for (const [name, monitor] of Object.entries(monitors)) {
+    draft.monitors.set(name, readMonitor(draft, name, monitor, ['monitors', name]));
+  }
+}
+
+export function readMonitor(draft: Draft, name: string, monitor: FileMonitor, at: Path): Monitor {
+  const { type, host } = monitor;
+  if (type === 'tcp') {
+    if (monitor.port === undefined)
+      report(draft, at, 'the key "port" is missing: a tcp monitor has no default');
+    for (const key of ['path', 'method', 'expect', 'host', 'verify'] as const) {
+      if (monitor[key] === undefined) continue;
+      report(draft, [...at, key], 'is for http and https monitors only', 'key');
+    }
+  } else if (type === 'http' && monitor.verify !== undefined) {
+    report(draft, [...at, 'verify'], 'is for https monitors only', 'key');
+  }
+  return {
+    ...MONITOR_DEFAULTS,
+    name,
+    type,
+    port: monitor.port ?? (type === 'https' ? 443 : 80),
+    path: monitor.path ?? MONITOR_DEFAULTS.path,
+    method: monitor.method ?? MONITOR_DEFAULTS.method,
+    ...(host === undefined ? {} : { host }),
+    status: monitor.expect ? [monitor.expect.status].flat().map(readStatus) : MONITOR_DEFAULTS.status,
+    verify: monitor.verify ?? MONITOR_DEFAULTS.verify,
+    intervalMs: milliseconds(monitor.interval, MONITOR_DEFAULTS.intervalMs),
+    timeoutMs: milliseconds(monitor.timeout, MONITOR_DEFAULTS.timeoutMs),
+    fall: monitor.fall ?? MONITOR_DEFAULTS.fall,
+    rise: monitor.rise ?? MONITOR_DEFAULTS.rise,
+    quorum: monitor.quorum ?? MONITOR_DEFAULTS.quorum,
+  };
+}
+
+export function readPools(draft: Draft, pools: NonNullable<ZoneFile['pools']>): void {
+  for (const [name, pool] of Object.entries(pools)) draft.pools.set(name, readPool(draft, name, pool));
+}
+
+/** The bytes of an endpoint; a placeholder, after a report, where there are none. */
+export function readRdata(draft: Draft, family: Family, text: unknown, at: Path, index: number): Uint8Array {
+  const wire = rdataCodec(TYPE[family]).parse(text);
+  if (!isRdataError(wire)) return wire;
+  report(draft, at, wire.message);
+  // Differs from all others, so that nothing is said about it twice.
+  return Uint8Array.of(0, 0, index >> 8, index & 0xff);
+}
+
+function readPool(draft: Draft, name: string, pool: FilePool): Pool {
+  const { region, monitor, fallback } = pool;
+  return {
+    name,
+    ...(region === undefined ? {} : { region }),
+    ...(monitor === undefined ? {} : { monitor }),
+    pick: pool.pick ?? POOL_DEFAULTS.pick,
+    minUp: pool.min_up ?? POOL_DEFAULTS.minUp,
+    endpoints: pool.endpoints.map((endpoint, index) =>
+      readEndpoint(draft, endpoint, ['pools', name, 'endpoints', index], index),
+    ),
+    ...(fallback === undefined ? {} : { fallback }),
+  };
+}
+
+function readEndpoint(
+  draft: Draft,
+  endpoint: FilePool['endpoints'][number],
+  at: Path,
+  index: number,
+): Endpoint {
+  const { proxy, service } = endpoint;
+  const rdata: Partial<Record<Family, Uint8Array>> = {};
+  for (const family of FAMILIES) {
+    const text = endpoint[family];
+    if (text !== undefined) rdata[family] = readRdata(draft, family, text, [...at, family], index);
+  }
+  return {
+    rdata,
+    weight: endpoint.weight ?? POOL_DEFAULTS.weight,
+    status: endpoint.status ?? 'obey',
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(service === undefined ? {} : { service }),
+  };
+}
+
+function readStatus(status: number | string): StatusRange {
+  const [from = '', to = from] = String(status).split('-');
+  return { from: Number(from), to: Number(to) };
+}
+
+function milliseconds(value: number | string | undefined, otherwise: number): number {
+  return value === undefined ? otherwise : (parseDuration(value) ?? otherwise);
+}

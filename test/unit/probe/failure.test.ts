@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { describeFailure } from '../../../src/probe/failure.js';
+
+function failure(code: string, message = 'something long and technical'): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+describe('describeFailure()', () => {
+  it.each<[unknown, string]>([
+    [failure('ECONNREFUSED'), 'connect refused'],
+    [failure('CERT_HAS_EXPIRED'), 'certificate expired'],
+    [failure('ERR_TLS_CERT_ALTNAME_INVALID'), 'certificate is for another name'],
+    [failure('ERR_SSL_WRONG_VERSION_NUMBER'), 'TLS handshake failed'],
+    [failure('HPE_INVALID_CONSTANT'), 'not a valid HTTP response'],
+    [failure('HPE_HEADER_OVERFLOW'), 'response head too large'],
+    [new AggregateError([failure('EHOSTUNREACH'), failure('ECONNREFUSED')]), 'host unreachable'],
+    [failure('EWHATEVER', 'never seen'), 'EWHATEVER: never seen'],
+    [new Error('plain\r\ntext\u0000 here'), 'plain text here'],
+    [new Error('x'.repeat(500)), 'x'.repeat(120)],
+    ['not an error', 'not an error'],
+    [new Error(''), 'probe failed'],
+  ])('says %s in short', (error, expected) => {
+    expect(describeFailure(error)).toBe(expected);
+  });
+});

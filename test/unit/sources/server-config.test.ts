@@ -1,0 +1,265 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Environment, type SettingSchema, settingsOf } from '../../../src/sources/environment.js';
+import { loadServerConfig, type ServerConfig } from '../../../src/sources/server-config.js';
+import { ServerSchema } from '../../../src/sources/server-schema.js';
+import { formatProblem } from '../../../src/sources/yaml-document.js';
+
+const NODE = 'node: { name: dns-1 }\n';
+
+function load(text: string, environment: Environment = {}) {
+  return loadServerConfig('etc/meridian.yaml', text, { environment, cores: 3, cwd: '/srv' });
+}
+
+function configOf(text: string, environment: Environment = {}): ServerConfig {
+  const result = load(text, environment);
+  if ('problems' in result) throw new Error(result.problems.map(formatProblem).join('\n'));
+  return result.config;
+}
+
+function problemsOf(text: string, environment: Environment = {}): readonly string[] {
+  const result = load(text, environment);
+  return 'problems' in result ? result.problems.map(formatProblem) : [];
+}
+
+const DEFAULTS: ServerConfig = {
+  node: { name: 'dns-1' },
+  dns: {
+    listen: [
+      { host: '127.0.0.1', port: 5300 },
+      { host: '::1', port: 5300 },
+    ],
+    workers: 3,
+    io: 'auto',
+    tcp: { maxConnections: 1024, idleTimeoutMs: 10_000, maxPipelined: 100 },
+    udp: { maxSize: 1232 },
+  },
+  zones: '/srv/etc/zones',
+  state: '/srv/etc/state',
+  geo: { database: 'embedded' },
+  api: { listen: { host: '127.0.0.1', port: 8300 } },
+  reportTo: [],
+  log: { level: 'info' },
+};
+
+describe('loadServerConfig()', () => {
+  it('has a default for every key but the name of the node', () => {
+    expect(configOf(NODE)).toEqual(DEFAULTS);
+    expect(configOf(`${NODE}dns: {}\napi: {}\nlog: {}\ngeo: {}\n`)).toEqual(DEFAULTS);
+  });
+
+  it('needs no file when the environment names the node', () => {
+    expect(configOf('', { MERIDIAN_NODE_NAME: 'dns-1' })).toEqual(DEFAULTS);
+  });
+
+  it('reads every key', () => {
+    const text = `
+node: { name: dns-eu-1, region: eu-west }
+dns:
+  listen: [ "192.0.2.53:53" ]
+  workers: 2
+  io: portable
+  tcp: { max_connections: 10, idle_timeout: 30s, max_pipelined: 5 }
+  udp: { max_size: 1400 }
+zones: /etc/zones
+state: ../state
+geo: { database: [ a.mmdb, /var/b.mmdb ] }
+api: { listen: "[::]:8300", tokens: tokens.yaml }
+report_to: [ { url: "https://dns-2:8300", token_file: report.token }, { url: "http://127.0.0.1:8301" } ]
+log: { level: debug }
+`;
+    expect(configOf(text)).toEqual({
+      node: { name: 'dns-eu-1', region: 'eu-west' },
+      dns: {
+        listen: [{ host: '192.0.2.53', port: 53 }],
+        workers: 2,
+        io: 'portable',
+        tcp: { maxConnections: 10, idleTimeoutMs: 30_000, maxPipelined: 5 },
+        udp: { maxSize: 1400 },
+      },
+      zones: '/etc/zones',
+      state: '/srv/state',
+      geo: { database: ['/srv/etc/a.mmdb', '/var/b.mmdb'] },
+      api: { listen: { host: '::', port: 8300 }, tokens: '/srv/etc/tokens.yaml' },
+      reportTo: [
+        { url: 'https://dns-2:8300', tokenFile: '/srv/etc/report.token' },
+        { url: 'http://127.0.0.1:8301' },
+      ],
+      log: { level: 'debug' },
+    } satisfies ServerConfig);
+  });
+
+  it.each(['off', 'null', '~'])('has no API with `listen: %s`', (off) => {
+    expect(configOf(`${NODE}api: { listen: ${off} }`).api).toBeNull();
+  });
+
+  it.each<[string, string, string]>([
+    ['', '', 'etc/meridian.yaml:1:1: the key "node" is missing: a map with the key name'],
+    ['', 'node: {}', '1:7: node: the key "name" is missing'],
+    ['', 'node: { name: "a b" }', '1:15: node.name: must be a name of at most 63'],
+    [NODE, 'dns: { worker: 1 }', '2:8: dns.worker: unknown key; did you mean workers?'],
+    [NODE, 'dsn: {}', '2:1: dsn: unknown key; did you mean dns?'],
+    [NODE, 'dns: { workers: 257 }', '2:17: dns.workers: must be a whole number from 1 to 256, not 257'],
+    [NODE, 'dns: { workers: two }', 'dns.workers: must be a whole number from 1 to 256, not "two"'],
+    [NODE, 'dns: { io: fast }', 'dns.io: must be one of auto, batched, portable, not "fast"'],
+    [NODE, 'dns: { listen: [] }', 'dns.listen: must have at least 1 item'],
+    [
+      NODE,
+      'dns: { listen: [ "127.0.0.1:1", "localhost:53" ] }',
+      '2:33: dns.listen[1]: must be an IP address and',
+    ],
+    [
+      NODE,
+      'dns: { listen: [ "127.0.0.1:1", "127.0.0.1:1" ] }',
+      '2:33: dns.listen[1]: 127.0.0.1:1 is already',
+    ],
+    [NODE, 'dns: { tcp: { idle_timeout: 11m } }', 'dns.tcp.idle_timeout: must be from 1s to 10m, not 11m'],
+    [NODE, 'dns: { tcp: { idle_timeout: soon } }', 'dns.tcp.idle_timeout: must be a duration from 1s to 10m'],
+    [NODE, 'dns: { udp: { max_size: 511 } }', 'dns.udp.max_size: must be a whole number from 512 to 4096'],
+    [NODE, 'dns: 5', 'dns: must be a map, not 5'],
+    [NODE, 'api: { listen: nowhere }', 'api.listen: must be an IP address and a port'],
+    [NODE, 'api: { listen: "0.0.0.0:8300" }', '2:16: api.listen: other machines can reach 0.0.0.0:8300, so'],
+    [NODE, 'report_to: [ { url: "ftp://x" } ]', 'report_to[0].url: must be a URL that starts with http://'],
+    [NODE, 'report_to: [ { uri: "http://x" } ]', 'report_to[0].uri: unknown key; did you mean url?'],
+    [NODE, 'log: { level: loud }', 'log.level: must be one of trace, debug, info'],
+    [NODE, 'zones: ""', 'zones: must be a folder'],
+    [NODE, 'geo: { database: [] }', 'geo.database: must'],
+    ['', '[1', ''],
+    ['', '- a', 'must be a map'],
+  ])('refuses %j + %j', (before, text, expected) => {
+    const problems = problemsOf(before + text);
+    expect(problems.join('\n')).toContain(expected);
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  it('tells all mistakes at once', () => {
+    const text = `${NODE}dns: { workers: 0, listen: [ x ] }\nlog: { level: loud }\n`;
+    expect(problemsOf(text, { MERIDIAN_DNS_IO: 'fast' })).toHaveLength(3);
+    expect(problemsOf(`${NODE}dns: { listen: [ x, y ] }\napi: { listen: "0.0.0.0:1" }`)).toHaveLength(3);
+  });
+
+  it('never throws, whatever the file or a variable holds', () => {
+    const variables = settingsOf(ServerSchema).map(({ variable }) => variable);
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.json()),
+        fc.constantFrom(...variables),
+        fc.string(),
+        (text, name, value) => {
+          load(text, { [name]: value });
+        },
+      ),
+    );
+  });
+});
+
+describe('the environment', () => {
+  it.each<[string, string, (config: ServerConfig) => unknown, unknown]>([
+    ['MERIDIAN_NODE_NAME', 'x', (c) => c.node.name, 'x'],
+    ['MERIDIAN_NODE_REGION', 'eu', (c) => c.node.region, 'eu'],
+    ['MERIDIAN_DNS_LISTEN', '127.0.0.1:1, [::1]:2', (c) => c.dns.listen.map(({ port }) => port), [1, 2]],
+    ['MERIDIAN_DNS_WORKERS', '7', (c) => c.dns.workers, 7],
+    ['MERIDIAN_DNS_IO', 'batched', (c) => c.dns.io, 'batched'],
+    ['MERIDIAN_DNS_TCP_MAX_CONNECTIONS', '9', (c) => c.dns.tcp.maxConnections, 9],
+    ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '1m', (c) => c.dns.tcp.idleTimeoutMs, 60_000],
+    ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '5', (c) => c.dns.tcp.idleTimeoutMs, 5000],
+    ['MERIDIAN_DNS_TCP_MAX_PIPELINED', '8', (c) => c.dns.tcp.maxPipelined, 8],
+    ['MERIDIAN_DNS_UDP_MAX_SIZE', '512', (c) => c.dns.udp.maxSize, 512],
+    ['MERIDIAN_ZONES', 'z', (c) => c.zones, '/srv/z'],
+    ['MERIDIAN_STATE', '/var/lib/meridian', (c) => c.state, '/var/lib/meridian'],
+    ['MERIDIAN_GEO_DATABASE', 'embedded', (c) => c.geo.database, 'embedded'],
+    ['MERIDIAN_GEO_DATABASE', 'a.mmdb', (c) => c.geo.database, ['/srv/a.mmdb']],
+    ['MERIDIAN_GEO_DATABASE', 'a.mmdb,/b.mmdb', (c) => c.geo.database, ['/srv/a.mmdb', '/b.mmdb']],
+    ['MERIDIAN_API_LISTEN', 'off', (c) => c.api, null],
+    ['MERIDIAN_API_LISTEN', '[::1]:1', (c) => c.api?.listen, { host: '::1', port: 1 }],
+    ['MERIDIAN_API_TOKENS', 't.yaml', (c) => c.api?.tokens, '/srv/t.yaml'],
+    [
+      'MERIDIAN_REPORT_TO',
+      '[{ url: "http://a", token_file: t }]',
+      (c) => c.reportTo,
+      [{ url: 'http://a', tokenFile: '/srv/t' }],
+    ],
+    ['MERIDIAN_REPORT_TO', '[{"url":"http://a"}]', (c) => c.reportTo, [{ url: 'http://a' }]],
+    ['MERIDIAN_LOG_LEVEL', 'warn', (c) => c.log.level, 'warn'],
+    ['MERIDIAN_LOG_LEVEL', '', (c) => c.log.level, 'error'],
+  ])('%s=%s wins over the file', (variable, value, read, expected) => {
+    const config = configOf(`${NODE}dns: { workers: 5 }\nzones: /file\nlog: { level: error }\n`, {
+      [variable]: value,
+    });
+    expect(read(config)).toEqual(expected);
+  });
+
+  it('has a variable for every key, and the table above tries each', () => {
+    const variables = settingsOf(ServerSchema).map(({ variable }) => variable);
+    const here = readFileSync(import.meta.filename, 'utf8');
+    expect(variables.filter((variable) => !here.includes(`'${variable}',`))).toEqual([]);
+    expect(new Set(variables).size).toBe(variables.length);
+  });
+
+  it.each<[string, string, string]>([
+    [
+      'MERIDIAN_DNS_WORKERS',
+      'x',
+      'environment:1:1: MERIDIAN_DNS_WORKERS: must be a whole number from 1 to 256, not "x"',
+    ],
+    ['MERIDIAN_DNS_WORKERS', '0', 'MERIDIAN_DNS_WORKERS: must be a whole number from 1 to 256, not 0'],
+    ['MERIDIAN_DNS_IO', 'fast', 'MERIDIAN_DNS_IO: must be one of auto, batched, portable'],
+    ['MERIDIAN_DNS_LISTEN', 'localhost:53', 'MERIDIAN_DNS_LISTEN: must be an IP address and a port'],
+    ['MERIDIAN_DNS_LISTEN', ',', 'MERIDIAN_DNS_LISTEN: must have at least 1 item'],
+    ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '1h', 'MERIDIAN_DNS_TCP_IDLE_TIMEOUT: must be from 1s to 10m'],
+    ['MERIDIAN_API_LISTEN', '0.0.0.0:1', 'MERIDIAN_API_LISTEN: other machines can reach'],
+    ['MERIDIAN_REPORT_TO', '[', 'MERIDIAN_REPORT_TO: must be a YAML or JSON list'],
+    ['MERIDIAN_REPORT_TO', 'http://a', 'MERIDIAN_REPORT_TO: must be a list'],
+    [
+      'MERIDIAN_REPORT_TO',
+      '[{ uri: "http://a" }]',
+      'MERIDIAN_REPORT_TO [0].uri: unknown key; did you mean url?',
+    ],
+    ['MERIDIAN_ZONES', 'x'.repeat(5000), 'MERIDIAN_ZONES: must be a folder'],
+  ])('%s=%s is refused by name', (variable, value, expected) => {
+    expect(problemsOf(NODE, { [variable]: value }).join('\n')).toContain(expected);
+  });
+});
+
+/** One row of the table in docs/configuration.md. */
+function row({ key, variable, schema }: ReturnType<typeof settingsOf>[number]): string {
+  const cells = [
+    `\`${key}\``,
+    `\`${variable}\``,
+    allowed(schema),
+    fallback(schema),
+    schema.description ?? '',
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function allowed(schema: SettingSchema & { readonly enum?: readonly string[] }): string {
+  if (schema.enum) return schema.enum.map((value) => `\`${value}\``).join(', ');
+  if (schema.type === 'integer') return `${schema.minimum}–${schema.maximum}`;
+  if (schema.type !== 'array') return schema.title ?? 'text';
+  return `${schema.minItems ?? 0}–${schema.maxItems} of: ${schema.items?.title}`;
+}
+
+function fallback(schema: SettingSchema): string {
+  if (schema.default === undefined) return '–';
+  const text = typeof schema.default === 'string' ? schema.default : JSON.stringify(schema.default);
+  return `\`${text}\``;
+}
+
+describe('docs/configuration.md', () => {
+  const page = readFileSync(resolve(import.meta.dirname, '../../../docs/configuration.md'), 'utf8');
+
+  it('has the row of each key as the schema says it, and no other', () => {
+    const rows = page.split('\n').filter((line) => line.startsWith('| `') && line.includes('`MERIDIAN_'));
+    expect(rows).toEqual(settingsOf(ServerSchema).map(row));
+  });
+
+  it('has examples that load', () => {
+    const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text!);
+    const files = examples.filter((text) => text.startsWith('# meridian.yaml'));
+    expect(files.length).toBeGreaterThan(0);
+    for (const text of files) expect(problemsOf(text)).toEqual([]);
+  });
+});
