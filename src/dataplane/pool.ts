@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
@@ -22,6 +22,8 @@ const RESTART_DELAY_MS = 1000;
 interface Slot {
   worker: Worker;
   wakeFd: number;
+  /** To be closed here if the worker dies. */
+  descriptors: readonly number[];
   appliedId: number;
   readonly counters: Float64Array;
 }
@@ -99,16 +101,20 @@ export class WorkerPool {
       workerData: start,
       name: `dns-${index}`,
     });
-    const slot: Slot = { worker, wakeFd: -1, appliedId: start.snapshot.id, counters };
+    const slot: Slot = { worker, wakeFd: -1, descriptors: [], appliedId: start.snapshot.id, counters };
     let failure: unknown = new Error('the worker ended before it listened');
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'serving') {
           slot.wakeFd = message.wakeFd;
+          slot.descriptors = message.descriptors;
           this.#slots[index] = slot;
           resolve();
         } else if (message.type === 'failed') {
           failure = new ListenError(message.code, message.address, message.message);
+        } else if (message.type === 'closed') {
+          slot.wakeFd = -1;
+          slot.descriptors = [];
         } else this.#heard(slot, message);
       });
       worker.on('error', (error) => {
@@ -136,7 +142,7 @@ export class WorkerPool {
   #replace(index: number, counters: Float64Array): void {
     if (this.#closing) return;
     this.#restarts++;
-    this.#slots[index]!.wakeFd = -1;
+    abandon(this.#slots[index]!);
     this.#modules.log.error({ worker: index }, 'DNS worker ended; starting another in its place');
     const again = () => {
       if (this.#closing) return;
@@ -155,6 +161,19 @@ export class WorkerPool {
     for (const { id, resolve } of this.#waiting) if (id <= applied) resolve();
     this.#waiting = open;
   }
+}
+
+/** Closes what a dead worker left open. */
+function abandon(slot: Slot): void {
+  slot.wakeFd = -1;
+  for (const fd of slot.descriptors) {
+    try {
+      closeSync(fd);
+    } catch {
+      // Closed already.
+    }
+  }
+  slot.descriptors = [];
 }
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);

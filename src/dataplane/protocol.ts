@@ -35,7 +35,9 @@ export interface WorkerStart {
 export type ToWorker = { readonly type: 'snapshot'; readonly snapshot: Snapshot } | { readonly type: 'stop' };
 
 export type FromWorker =
-  | { readonly type: 'serving'; readonly wakeFd: number }
+  | { readonly type: 'serving'; readonly wakeFd: number; readonly descriptors: readonly number[] }
+  /** All sockets are closed; the thread ends. */
+  | { readonly type: 'closed' }
   | {
       readonly type: 'failed';
       readonly code: string;

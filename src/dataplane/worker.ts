@@ -50,9 +50,13 @@ async function main(start: WorkerStart): Promise<void> {
     port.close();
     return;
   }
-  say({ type: 'serving', wakeFd: tier.wakeFd });
-  await tier.run();
-  port.close();
+  say({ type: 'serving', wakeFd: tier.wakeFd, descriptors: tier.descriptors });
+  try {
+    await tier.run();
+  } finally {
+    say({ type: 'closed' });
+    port.close();
+  }
 }
 
 function faultReporter(say: (message: FromWorker) => void, now: () => number): (error: unknown) => void {

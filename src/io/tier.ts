@@ -80,6 +80,11 @@ export interface Tier {
   stop(): void;
   /** Descriptor that another thread writes eight bytes to, to cause `woken()`; -1 where messages arrive by themselves. */
   readonly wakeFd: number;
+  /**
+   * Descriptors that outlive this thread if it ends without returning from `run`. A dead socket of a
+   * SO_REUSEPORT group goes on taking its share of the packets, so somebody must close them.
+   */
+  readonly descriptors: readonly number[];
 }
 
 /** A socket could not be opened or bound. */

@@ -15,6 +15,7 @@ import {
   type Pair,
   parseDocument,
   visit,
+  type YAMLMap,
 } from 'yaml';
 import { type Path, schemaProblems } from './schema-problems.js';
 
@@ -35,10 +36,13 @@ export interface YamlDocument {
   problem(path: Path, message: string, at?: 'key' | 'value'): Problem;
 }
 
-export const YAML_BYTES_MAX = 64 * 1024 * 1024;
+/** Nodes with their places take about a hundred times the text: more would not fit the default heap. */
+export const YAML_BYTES_MAX = 16 * 1024 * 1024;
 export const PROBLEMS_MAX = 1000;
 /** An anchor may be used this often, times the nodes it holds: an "alias bomb" needs far more. */
 const ALIAS_COUNT_MAX = 10_000;
+/** Each alias is looked for in the whole document. */
+const ALIASES_MAX = 2000;
 
 /** `file:line:column: path: message`. */
 export function formatProblem(problem: Problem): string {
@@ -78,10 +82,10 @@ export function parseYaml(
     return { file, line: Math.max(line, 1), column: Math.max(col, 1), path, message };
   };
   if (Buffer.byteLength(text) > YAML_BYTES_MAX) {
-    return { problems: [problemAt(0, '', `the file is larger than ${YAML_BYTES_MAX} bytes (64 MiB)`)] };
+    return { problems: [problemAt(0, '', `the file is larger than ${YAML_BYTES_MAX} bytes (16 MiB)`)] };
   }
   try {
-    // The package's own check for duplicate keys is quadratic: checkKeys does it in one pass.
+    // The package's own check for duplicate keys is quadratic: checkNodes does it in one pass.
     const document = parseDocument(text, {
       lineCounter,
       merge: true,
@@ -91,7 +95,7 @@ export function parseYaml(
     const problems = [...document.errors, ...document.warnings].map((error) =>
       problemAt(error.pos[0], '', firstLine(error.message)),
     );
-    checkKeys(document, (offset, message) => problems.push(problemAt(offset, '', message)));
+    checkNodes(document, (offset, message) => problems.push(problemAt(offset, '', message)));
     if (problems.length > 0) return { problems: sortProblems(problems) };
     const value: unknown = document.toJS({ maxAliasCount: ALIAS_COUNT_MAX });
     return {
@@ -117,24 +121,44 @@ export function checkSchema<T extends TSchema>(
   return [...sortProblems(problems.map(({ path, message, at }) => document.problem(path, message, at)))];
 }
 
-/** Turns keys into the text that was written (`1.10:` is not 1.1) and finds keys that repeat. */
-function checkKeys(document: Document, report: (offset: number, message: string) => void): void {
-  visit(document, {
-    Map(_, map) {
-      const seen = new Set<string>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) {
-          report(isCollection(key) || isAlias(key) ? (key.range?.[0] ?? 0) : 0, 'a key must be plain text');
-          continue;
-        }
-        if (typeof key.value === 'symbol') continue;
-        if (typeof key.value !== 'string') key.value = key.source ?? String(key.value ?? '');
-        const text = String(key.value);
-        if (seen.has(text)) report(key.range?.[0] ?? 0, `the key "${text}" is already in this map`);
-        seen.add(text);
+type Report = (offset: number, message: string) => void;
+
+/** Aliases must follow their anchor; the package would notice later, and without saying where. */
+function checkNodes(document: Document, report: Report): void {
+  const anchors = new Set<string>();
+  let aliases = 0;
+  visit(document, (_, node) => {
+    if (isAlias(node)) {
+      aliases++;
+      if (aliases > ALIASES_MAX) {
+        report(node.range?.[0] ?? 0, `is one alias too many: at most ${ALIASES_MAX} are resolved`);
+        return visit.BREAK;
       }
-    },
+      if (anchors.has(node.source)) return undefined;
+      report(node.range?.[0] ?? 0, `no anchor &${node.source} stands before this alias`);
+    } else if (isScalar(node) || isCollection(node)) {
+      if (node.anchor !== undefined) anchors.add(node.anchor);
+      if (isMap(node)) checkKeys(node, report);
+    }
+    return undefined;
   });
+}
+
+/** Turns keys into the text that was written (`1.10:` is not 1.1) and finds keys that repeat. */
+function checkKeys(map: YAMLMap, report: Report): void {
+  const seen = new Set<string>();
+  for (const { key } of map.items) {
+    if (!isScalar(key)) {
+      report(isCollection(key) || isAlias(key) ? (key.range?.[0] ?? 0) : 0, 'a key must be plain text');
+      continue;
+    }
+    // The merge key is a symbol.
+    if (typeof key.value === 'symbol') continue;
+    if (typeof key.value !== 'string') key.value = key.source ?? String(key.value ?? '');
+    const text = String(key.value);
+    if (seen.has(text)) report(key.range?.[0] ?? 0, `the key "${text}" is already in this map`);
+    seen.add(text);
+  }
 }
 
 function offsetOf(document: Document, path: Path, at: 'key' | 'value'): number {
@@ -161,8 +185,18 @@ function offsetOf(document: Document, path: Path, at: 'key' | 'value'): number {
 
 function child(node: unknown, segment: string | number): unknown {
   if (isSeq(node)) return typeof segment === 'number' ? node.items[segment] : undefined;
-  if (!isMap(node)) return undefined;
-  return node.items.find((pair: Pair) => isScalar(pair.key) && pair.key.value === String(segment));
+  return isMap(node) ? pairsOf(node).get(String(segment)) : undefined;
+}
+
+/** A file with many mistakes looks for many keys in the same large map. */
+const pairsByMap = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+
+function pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+  const known = pairsByMap.get(map);
+  if (known) return known;
+  const pairs = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : '', pair]));
+  pairsByMap.set(map, pairs);
+  return pairs;
 }
 
 function startOf(node: unknown): number | undefined {
@@ -170,10 +204,10 @@ function startOf(node: unknown): number | undefined {
 }
 
 function failure(error: unknown): string {
-  if (error instanceof RangeError) return 'the document is nested too deeply';
   return error instanceof Error ? firstLine(error.message) : 'the document cannot be read';
 }
 
 function firstLine(message: string): string {
+  if (message.includes('call stack')) return 'the document is nested too deeply';
   return message.split('\n', 1)[0] ?? message;
 }

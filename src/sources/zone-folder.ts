@@ -218,7 +218,7 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
 async function readText(file: string): Promise<string | Problem> {
   try {
     const { size } = await stat(file);
-    if (size > YAML_BYTES_MAX) return wholeFile(file, `is larger than ${YAML_BYTES_MAX} bytes (64 MiB)`);
+    if (size > YAML_BYTES_MAX) return wholeFile(file, `is larger than ${YAML_BYTES_MAX} bytes (16 MiB)`);
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
   } catch (error) {
     return wholeFile(

@@ -7,7 +7,7 @@ import { Duration } from './duration.js';
 
 export const TTL_MAX = 604_800;
 export const LIMITS = {
-  records: 1_000_000,
+  records: 250_000,
   recordsPerName: 100,
   valuesPerRecord: 1000,
   nameservers: 16,

@@ -488,6 +488,62 @@ describe('a client', () => {
   });
 });
 
+describe('an attacker', () => {
+  it('gets one answer to each of thousands of pipelined requests that have no endpoint', async () => {
+    const port = await backend(() => {});
+    const rig = await startRig({ ports: [port], pool: { health: CHECK } });
+    rig.checker.set(`web/127.0.0.1:${port}`, false);
+    const count = 5_000;
+    const text = await exchange(rig.port, GET.repeat(count) + GET_CLOSE);
+    expect(text.match(/HTTP\/1\.1 503/g)).toHaveLength(count + 1);
+  });
+
+  it('has the request behind a refused one ignored', async () => {
+    let asked = 0;
+    const port = await httpBackend(() => {
+      asked++;
+      return ok('x');
+    });
+    const rig = await startRig({ ports: [port] });
+    const smuggled =
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n';
+    const text = await exchange(rig.port, smuggled + GET);
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400']);
+    expect(asked).toBe(0);
+  });
+
+  it('breaks only its own connection with a bad chunk', async () => {
+    const port = await backend((socket) => {
+      socket.on('data', (chunk) => {
+        if (chunk.toString().startsWith('GET')) socket.write(ok('fine'));
+      });
+    });
+    const rig = await startRig({ ports: [port] });
+    const other = client(rig.port).send(GET);
+    await other.until((t) => t.endsWith('fine'));
+    const bad = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
+    expect(await exchange(rig.port, bad)).toMatch(/^HTTP\/1.1 400 /);
+    other.send(GET);
+    await other.until((t) => (t.match(/fine/g) ?? []).length === 2);
+  });
+});
+
+describe('an early response', () => {
+  it('reaches a client that is still sending, and ends the connection after it', async () => {
+    const port = await backend((socket) => {
+      socket.once('data', () => {
+        socket.end('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno');
+        socket.resume();
+      });
+    });
+    const rig = await startRig({ ports: [port] });
+    const raw = client(rig.port).send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n');
+    raw.send(Buffer.alloc(50_000));
+    expect(await raw.untilEnd()).toMatch(/^HTTP\/1.1 413 [\s\S]*no$/);
+    expect(raw.error).toBeNull();
+  });
+});
+
 describe('drain', () => {
   it('refuses new clients, ends idle ones, and lets a request end', async () => {
     let answer: (() => void) | null = null;

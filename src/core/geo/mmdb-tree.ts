@@ -59,10 +59,9 @@ export function readSearchTree(
 /** Entry of location 0. */
 const UNKNOWN = ~0;
 
-/** Who reached a node; 0 is nobody. SPINE is the way to ::/96, which no IPv4 node may lead back to. */
+/** Who reached a node; 0 is nobody. */
 const V4 = 1;
 const V6 = 2;
-const SPINE = 3;
 
 interface Walk {
   readonly bytes: Uint8Array;
@@ -76,11 +75,10 @@ interface Walk {
   problem: TreeProblem | undefined;
 }
 
-/** The record that 96 zero bits lead to. */
+/** The record that 96 zero bits lead to. Should an IPv4 node lead back to this way, it is reached twice. */
 function findV4Root(walk: Walk): number {
   let record = 0;
   for (let depth = 0; depth < 96 && record < walk.layout.nodeCount; depth++) {
-    walk.owner[record] = SPINE;
     record = readRecord(walk, record, 0);
   }
   return record;
@@ -126,7 +124,7 @@ function takeNode(
 ): number {
   const reachedBy = walk.owner[node];
   if (owner === V6 && reachedBy === V4 && depth > 0) return UNKNOWN;
-  if (reachedBy === owner || reachedBy === V4 || (reachedBy === SPINE && owner === V4)) {
+  if (reachedBy === owner || reachedBy === V4) {
     return fail(walk, 'bad-tree', `node ${node} is reached twice`);
   }
   if (depth >= bits) return fail(walk, 'bad-tree', `node ${node} lies deeper than ${bits} bits`);

@@ -66,8 +66,11 @@ export class BatchedTier implements Tier {
   }
 
   async run(): Promise<void> {
-    while (!this.#stopped) this.turn(TICK_MS);
-    this.#close();
+    try {
+      while (!this.#stopped) this.turn(TICK_MS);
+    } finally {
+      this.#close();
+    }
   }
 
   /** One round of the loop; waits at most `timeoutMs`. */
@@ -81,6 +84,10 @@ export class BatchedTier implements Tier {
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  get descriptors(): readonly number[] {
+    return [...this.#udp, ...this.#listeners.map(({ fd }) => fd), this.wakeFd];
   }
 
   #woken(): void {

@@ -1,9 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import { addressBytes } from '../address.js';
+import { listenError } from '../free-port.js';
 import {
   type DatagramHandler,
-  ListenError,
   type SocketAddress,
   type StreamConnection,
   type StreamHandler,
@@ -18,6 +18,8 @@ const TICK_MS = 1000;
 export class PortableTier implements Tier {
   readonly name = 'portable';
   readonly wakeFd = -1;
+  /** Node closes its own sockets with the thread. */
+  readonly descriptors: readonly number[] = [];
   readonly #options: TierOptions;
   readonly #events: TierEvents;
   readonly #now: () => number;
@@ -173,9 +175,4 @@ class PortableConnection implements StreamConnection {
   destroy(): void {
     this.#socket.destroy();
   }
-}
-
-function listenError(error: NodeJS.ErrnoException, address: SocketAddress): ListenError {
-  const code = error.code ?? 'unknown';
-  return new ListenError(code, address, `cannot listen on ${address.host} port ${address.port}: ${code}`);
 }

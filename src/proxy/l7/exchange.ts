@@ -14,8 +14,8 @@ import { refuse } from '../../core/http/refusal.js';
 import { writeResponseHead } from '../../core/http/rewrite.js';
 import type { ByteWindow } from '../../core/http/window.js';
 import { countStatus } from '../counters.js';
-import type { PickFailure } from '../upstream-pool.js';
 import type { HttpContext, HttpRoute } from './context.js';
+import { noEndpointText } from './reply.js';
 import {
   type HttpEndpoint,
   UpstreamConnection,
@@ -348,16 +348,5 @@ export class Exchange implements UpstreamOwner {
     const { timeouts, deadlines } = this.#context;
     const forMs = this.#client.requestBody.done ? timeouts.responseMs : timeouts.clientIdleMs;
     this.deadlineMs = deadlines.nowMs + forMs;
-  }
-}
-
-function noEndpointText(failure: PickFailure, pool: string): string {
-  switch (failure) {
-    case 'none_up':
-      return `pool ${pool} has no healthy endpoint`;
-    case 'no_room':
-      return `every endpoint of pool ${pool} is at its limit of connections`;
-    case 'all_tried':
-      return `no other endpoint of pool ${pool} is left to try`;
   }
 }

@@ -1,3 +1,5 @@
+import type { PickFailure } from '../upstream-pool.js';
+
 /** A response that the proxy writes itself: one short line of text. */
 export interface Reply {
   readonly status: number;
@@ -30,4 +32,16 @@ export function replyBytes({ status, text, close, toHead }: Reply): Uint8Array {
     `Content-Length: ${Buffer.byteLength(body)}\r\n` +
     `Cache-Control: no-store\r\n${allow}Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n`;
   return Buffer.from(toHead ? head : head + body, 'utf8');
+}
+
+/** The sentence of a 503, which names the pool. */
+export function noEndpointText(failure: PickFailure, pool: string): string {
+  switch (failure) {
+    case 'none_up':
+      return `pool ${pool} has no healthy endpoint`;
+    case 'no_room':
+      return `every endpoint of pool ${pool} is at its limit of connections`;
+    case 'all_tried':
+      return `no other endpoint of pool ${pool} is left to try`;
+  }
 }

@@ -9,6 +9,7 @@ import {
   type Problem,
   parseYaml,
   sortProblems,
+  YAML_BYTES_MAX,
   type YamlDocument,
 } from '../../../src/sources/yaml-document.js';
 
@@ -50,7 +51,7 @@ describe('parseYaml()', () => {
     ['a list as a key', '? [a]\n: 1', 'f.yaml:1:3: a key must be plain text'],
     ['two documents', 'a: 1\n---\nb: 1', 'f.yaml:2:1: Source contains multiple documents'],
     ['an unknown tag', 'a: !!js/function x', 'f.yaml:1:4: Unresolved tag'],
-    ['an alias without anchor', 'a: *b', 'f.yaml:1:4: Unresolved alias'],
+    ['an alias without anchor', 'a: *b', 'f.yaml:1:4: no anchor &b stands before this alias'],
     ['an open bracket', 'a: [1', 'f.yaml:1:6: '],
   ])('refuses %s', (_, text, expected) => {
     expect(problems(text)[0]).toContain(expected);
@@ -65,8 +66,16 @@ describe('parseYaml()', () => {
     expect(problems(bomb)[0]).toContain('Excessive alias count');
   });
 
-  it('refuses what is nested too deeply', () => {
-    expect(problems('['.repeat(20_000))).not.toEqual([]);
+  it('refuses a text that is too large', () => {
+    expect(problems(`a: ${'x'.repeat(YAML_BYTES_MAX)}`)[0]).toContain('larger than 16777216 bytes (16 MiB)');
+  });
+
+  it('refuses more aliases than it can resolve quickly', () => {
+    expect(problems(`a: &a 1\nb: [${'*a, '.repeat(2001)}]`)[0]).toContain('at most 2000 are resolved');
+  });
+
+  it.each(['[', '- ', '{a: '])('refuses %j nested too deeply', (opening) => {
+    expect(problems(opening.repeat(20_000)).join('\n')).toContain('the document is nested too deeply');
   });
 
   it('gives an own key to __proto__', () => {
@@ -83,8 +92,8 @@ describe('problem()', () => {
     [['a'], 'value', '1:1'],
     [['a', 'b'], 'value', '2:6'],
     [['a', 'b'], 'key', '2:3'],
-    [['a', 'b', 1, 'c'], 'value', '2:16'],
-    [['a', 'b', 1, 'missing'], 'value', '2:11'],
+    [['a', 'b', 1, 'c'], 'value', '2:15'],
+    [['a', 'b', 1, 'missing'], 'value', '2:10'],
     [['a', 'b', 7], 'value', '2:6'],
     [['a', 'd', 'e'], 'value', '4:8'],
     [['a', 'd', 'missing', 'deeper'], 'value', '3:3'],
@@ -97,7 +106,7 @@ describe('problem()', () => {
 
   it('formats', () => {
     expect(formatProblem(document(text).problem(['a', 'b', 1, 'c'], 'is odd'))).toBe(
-      'f.yaml:2:16: a.b[1].c: is odd',
+      'f.yaml:2:15: a.b[1].c: is odd',
     );
     expect(formatPath(['records', '', 'a.b', '*', 0])).toBe('records[""]["a.b"].*[0]');
   });
@@ -142,7 +151,7 @@ describe('checkSchema()', () => {
     ['count: 1\ncolor: gren', '2:8: color: must be one of red, green, not "gren"; did you mean green?'],
     ['count: 1\ncolor: 5', '2:8: color: must be one of red, green, not 5'],
     ['count: 1\nlist: []', '2:7: list: must have at least 1 item, not 0'],
-    ['count: 1\nlist: [{ x: a }, { x: 1 }]', '2:22: list[1].x: must be text, not 1'],
+    ['count: 1\nlist: [{ x: a }, { x: 1 }]', '2:23: list[1].x: must be text, not 1'],
     ['count: 1\neither: { y: 1 }', '2:11: either.y: unknown key; allowed: x'],
     ['count: 1\neither: [a]', '2:10: either[0]: must be a number, not "a"'],
     ['count: 1\neither: 5', '2:9: either: must be a map or a list, not 5'],

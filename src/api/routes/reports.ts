@@ -1,0 +1,51 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { REPORT_SCHEMA } from '../../core/health/report.js';
+import type { ApiModules } from '../server.js';
+
+const NODE_NAME = { minLength: 1, maxLength: 63 } as const;
+const SERVICES_MAX = 1000;
+
+const Service = Type.Object(
+  {
+    service: Type.String({ minLength: 1, maxLength: 255 }),
+    endpoints: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+    healthy: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+  },
+  { additionalProperties: false },
+);
+
+const ReportBody = Type.Object(
+  {
+    schema: Type.Literal(REPORT_SCHEMA),
+    node: Type.String(NODE_NAME),
+    region: Type.String(NODE_NAME),
+    epoch: Type.Integer({ minimum: 0, description: 'Start of the reporter, milliseconds since 1970.' }),
+    sequence: Type.Integer({ minimum: 1 }),
+    sent: Type.Integer({ minimum: 0, description: 'Milliseconds since 1970.' }),
+    intervalMs: Type.Integer({ minimum: 100, maximum: 60_000 }),
+    state: Type.Union([
+      Type.Literal('up'),
+      Type.Literal('degraded'),
+      Type.Literal('draining'),
+      Type.Literal('down'),
+    ]),
+    services: Type.Array(Service, { maxItems: SERVICES_MAX }),
+  },
+  { additionalProperties: false },
+);
+
+export const reportRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, { control }) => {
+  const schema = {
+    tags: ['health'],
+    summary: 'What a proxy sees of its region.',
+    description: 'A report out of order, or of an unknown node, is ignored, counted, and answered all the same.',
+    security: [{ token: [] }],
+    body: ReportBody,
+    response: {
+      200: Type.Object({ outcome: Type.String(), code: Type.Optional(Type.String()) }),
+      '4xx': Type.Ref('Problem'),
+    },
+  };
+  app.post('/v1/reports', { schema, config: { role: 'report' } }, (request) => control.report(request.body));
+};

@@ -1,0 +1,105 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { formatProblem } from '../../control/problems.js';
+import type { ApiModules } from '../server.js';
+
+const View = Type.Object({
+  observer: Type.String(),
+  view: Type.String(),
+  detail: Type.String(),
+  age_ms: Type.Optional(Type.Number()),
+});
+
+const Target = Type.Object({
+  target: Type.String(),
+  state: Type.String({ description: 'up or down' }),
+  basis: Type.String({ description: '`held`: no observer has a fresh view, the last verdict stays.' }),
+  since: Type.String(),
+  observers: Type.Array(View),
+});
+
+const Status = Type.Object({
+  node: Type.String(),
+  region: Type.Optional(Type.String()),
+  version: Type.String(),
+  uptime_seconds: Type.Number(),
+  listen: Type.Array(Type.String()),
+  io: Type.String(),
+  workers: Type.Integer(),
+  snapshot: Type.Object({ id: Type.Integer(), published: Type.String() }),
+  problems: Type.Array(Type.String(), { description: 'Mistakes in the zone files on disk.' }),
+  geo: Type.Object({
+    sources: Type.Array(
+      Type.Object({
+        path: Type.String(),
+        type: Type.String(),
+        built: Type.String(),
+        age_days: Type.Number(),
+        attribution: Type.String(),
+      }),
+    ),
+    problems: Type.Array(Type.String()),
+  }),
+  health: Type.Array(Target),
+  proxies: Type.Array(
+    Type.Object({
+      node: Type.String(),
+      region: Type.Optional(Type.String()),
+      state: Type.Optional(Type.String()),
+      fresh: Type.Boolean(),
+      age_ms: Type.Optional(Type.Number()),
+    }),
+  ),
+});
+
+export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, modules) => {
+  const { control, node } = modules;
+  const schema = {
+    tags: ['node'],
+    summary: 'What this node serves, sees and complains about.',
+    security: [{ token: [] }],
+    response: { 200: Status, '4xx': Type.Ref('Problem') },
+  };
+  app.get('/v1/status', { schema, config: { role: 'read' } }, () => ({
+    node: node.name,
+    ...(node.region !== undefined && { region: node.region }),
+    version: node.version,
+    uptime_seconds: Math.round((Date.now() - node.startedMs) / 1000),
+    listen: [...node.listen],
+    io: node.tier,
+    workers: node.workers,
+    snapshot: { id: control.snapshot.id, published: new Date(control.publishedMs).toISOString() },
+    problems: control.problems.map(formatProblem),
+    geo: control.geoStatus(),
+    health: healthOf(control),
+    proxies: control.health.reporters.map(({ node: name, region, state, fresh, ageMs }) => ({
+      node: name,
+      fresh,
+      ...(region !== undefined && { region }),
+      ...(state !== undefined && { state }),
+      ...(ageMs !== undefined && { age_ms: ageMs }),
+    })),
+  }));
+};
+
+function healthOf({ health }: ApiModules['control']) {
+  return [...health.targets.values()].flatMap(({ key, host, monitor }) => {
+    const description = health.describe(key);
+    if (!description) return [];
+    const { verdict, sinceMs, observers } = description;
+    return [
+      {
+        target: monitor ? `${host} (${monitor.name})` : host,
+        state: verdict.state,
+        basis: verdict.basis,
+        since: new Date(sinceMs).toISOString(),
+        observers: observers.map(({ observer, view, detail, ageMs }) => ({
+          observer,
+          view,
+          detail,
+          ...(ageMs !== undefined && { age_ms: ageMs }),
+        })),
+      },
+    ];
+  });
+}

@@ -1,0 +1,78 @@
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import type { ControlPlane } from '../control/control-plane.js';
+import { type FindToken, installAuth } from './auth.js';
+import { installProblems, ProblemSchema } from './problem.js';
+import { explainRoutes } from './routes/explain.js';
+import { healthRoutes } from './routes/health.js';
+import { reportRoutes } from './routes/reports.js';
+import { statusRoutes } from './routes/status.js';
+import { zoneRoutes } from './routes/zones.js';
+
+export interface ApiModules {
+  readonly control: ControlPlane;
+  readonly metrics: Registry;
+  readonly findToken: FindToken;
+  readonly node: NodeFacts;
+  /** `/metrics` is open where only this machine can reach it. */
+  readonly openMetrics: boolean;
+  readonly log?: FastifyBaseLogger;
+}
+
+export interface NodeFacts {
+  readonly name: string;
+  readonly region: string | undefined;
+  readonly version: string;
+  readonly tier: string;
+  readonly listen: readonly string[];
+  readonly workers: number;
+  readonly startedMs: number;
+}
+
+export type Api = FastifyInstance;
+
+/** Reports are small; nothing else has a body yet. */
+const BODY_BYTES_MAX = 256 * 1024;
+const REQUESTS_PER_MINUTE = 6000;
+
+/** Builds the admin API; the caller lets it listen. */
+export async function createApi(modules: ApiModules): Promise<Api> {
+  const app = Fastify({
+    ...(modules.log ? { loggerInstance: modules.log } : { logger: false }),
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    // Quietly dropping what the caller sent would hide mistakes.
+    ajv: { customOptions: { removeAdditional: false } },
+  })
+    .setValidatorCompiler(TypeBoxValidatorCompiler)
+    .withTypeProvider<TypeBoxTypeProvider>();
+  app.addSchema(ProblemSchema);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Meridian admin API',
+        version: modules.node.version,
+        description: 'Status, health and explanations of a Meridian DNS node.',
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(rateLimit, { max: REQUESTS_PER_MINUTE, timeWindow: 60_000 });
+  installProblems(app);
+  await installAuth(app, modules.findToken);
+  await app.register(healthRoutes, modules);
+  await app.register(statusRoutes, modules);
+  await app.register(zoneRoutes, modules);
+  await app.register(explainRoutes, modules);
+  await app.register(reportRoutes, modules);
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  return app as unknown as Api;
+}

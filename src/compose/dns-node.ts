@@ -1,0 +1,174 @@
+import { mkdir } from 'node:fs/promises';
+import { ControlPlane } from '../control/control-plane.js';
+import { HealthWatch } from '../control/health-watch.js';
+import { WorkerPool } from '../dataplane/pool.js';
+import { canShare, resolveTier } from '../io/create-tier.js';
+import { claimAddress, isMissingAddress } from '../io/free-port.js';
+import { ListenError, type SocketAddress } from '../io/tier.js';
+import { createProbe } from '../probe/probe.js';
+import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-database.js';
+import type { ServerConfig } from '../sources/server-config.js';
+import { loadZones, watchZones } from '../sources/zone-folder.js';
+import { type ApiHandle, startApi } from './api-server.js';
+import type { Log } from './log.js';
+
+/** A node that can't start: what is wrong, and which setting changes it. */
+export interface StartProblem {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface DnsNode {
+  readonly listen: readonly SocketAddress[];
+  readonly api: SocketAddress | null;
+  readonly tier: 'batched' | 'portable';
+  readonly control: ControlPlane;
+  /** Loads the zone files again, without waiting for a change to be noticed. */
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How long the start waits for the first probe of every target; then it serves with what is known. */
+const FIRST_ROUND_MS = 10_000;
+
+/** Starts a DNS node: geo database, zones, first round of probes, and only then the sockets. */
+export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsNode | StartProblem> {
+  const io = resolveTier(config.dns.io);
+  if (!io.tier) return { code: 'io', message: `dns.io is batched, but ${io.reason}` };
+  if (io.reason) log.warn({ reason: io.reason }, 'the portable tier is used');
+  const listen = await claimAll(config.dns.listen, log);
+  if ('code' in listen) return listen;
+
+  const parts = wire(config, log, { tier: io.tier, listen: listen.addresses });
+  const { control, health, pool } = parts;
+  await mkdir(config.state, { recursive: true });
+  const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
+  const geo = await openGeoDatabase(paths, { nowMs: Date.now });
+  await control.useGeo(geo.database);
+  for (const problem of geo.problems) control.refuseGeo(problem);
+  const reload = async () => control.loadZones(await loadZones([config.zones]));
+  // Watched before they are read, so that no change falls between.
+  const watches = [
+    watchZones([config.zones], () => void reload()),
+    watchGeoDatabase(
+      {
+        paths,
+        onChange: (database) => void control.useGeo(database),
+        onError: (refused) => control.refuseGeo(refused),
+      },
+      { nowMs: Date.now },
+    ),
+  ];
+  await reload();
+  await health.firstRound(FIRST_ROUND_MS);
+  const problem = await parts.serve();
+  const api = problem ? null : await startApi(config, { control, pool, log, reload });
+  if (problem || (api && 'code' in api)) {
+    await closeAll(watches, null, pool, health);
+    return problem ?? (api as StartProblem);
+  }
+  return {
+    listen: listen.addresses,
+    api: api?.address ?? null,
+    tier: io.tier,
+    control,
+    reload,
+    close: () => closeAll(watches, api, pool, health),
+  };
+}
+
+interface Sockets {
+  readonly tier: 'batched' | 'portable';
+  readonly listen: readonly SocketAddress[];
+}
+
+/** The parts of a node and how they know of each other. */
+function wire(config: ServerConfig, log: Log, sockets: Sockets) {
+  const health = new HealthWatch({
+    probe: createProbe({ clock: () => performance.now() }),
+    now: Date.now,
+    monotonic: () => performance.now(),
+    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+    random: Math.random,
+    log,
+  });
+  let serving = false;
+  const control = new ControlPlane({
+    health,
+    publish: (snapshot) => (serving ? pool.publish(snapshot) : Promise.resolve()),
+    now: Date.now,
+    log,
+  });
+  const workers = workersFor(config, sockets.tier, log);
+  const pool = new WorkerPool(
+    {
+      listen: sockets.listen,
+      io: sockets.tier,
+      shared: workers > 1,
+      datagramMax: config.dns.udp.maxSize,
+      tcp: {
+        maxConnections: config.dns.tcp.maxConnections,
+        idleTimeoutMs: config.dns.tcp.idleTimeoutMs,
+        maxPipelined: config.dns.tcp.maxPipelined,
+      },
+    },
+    control.snapshot,
+    health.table,
+    { log, seed: () => Math.floor(Math.random() * 0x1_0000_0000) },
+  );
+  const serve = async (): Promise<StartProblem | undefined> => {
+    serving = true;
+    try {
+      const published = pool.publish(control.snapshot);
+      await pool.start(workers);
+      await published;
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      return listenProblem(error);
+    }
+  };
+  return { control, health, pool, serve };
+}
+
+function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {
+  const { workers } = config.dns;
+  if (workers === 1 || canShare(tier, process.versions.node)) return workers;
+  log.warn({ asked: workers }, 'one DNS worker: in the portable tier more need Linux and Node 22.12');
+  return 1;
+}
+
+async function claimAll(
+  wanted: readonly SocketAddress[],
+  log: Log,
+): Promise<{ readonly addresses: readonly SocketAddress[] } | StartProblem> {
+  const addresses: SocketAddress[] = [];
+  for (const address of wanted) {
+    try {
+      addresses.push(await claimAddress(address));
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      // The default listens on ::1 too, and machines without IPv6 should start all the same.
+      if (!isMissingAddress(error) || address.host !== '::1' || wanted.length === 1) return listenProblem(error);
+      log.warn({ address: address.host }, 'this machine has no IPv6 loopback address: not listening on it');
+    }
+  }
+  return { addresses };
+}
+
+function listenProblem({ code, message }: ListenError): StartProblem {
+  const hint = code === 'EADDRINUSE' ? 'another program uses it; ' : '';
+  return { code, message: `${message}: ${hint}change dns.listen or MERIDIAN_DNS_LISTEN` };
+}
+
+async function closeAll(
+  watches: readonly { close(): void }[],
+  api: ApiHandle | null,
+  pool: WorkerPool,
+  health: HealthWatch,
+): Promise<void> {
+  for (const watch of watches) watch.close();
+  await api?.close();
+  await pool.close();
+  health.close();
+}

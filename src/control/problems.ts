@@ -1,0 +1,1 @@
+export { formatProblem } from '../sources/yaml-document.js';

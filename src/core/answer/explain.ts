@@ -1,0 +1,224 @@
+import { rcodeName, typeName } from '../dns/iana.js';
+import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } from '../dns/message.js';
+import { formatName } from '../dns/name.js';
+import { formatAddress } from '../dns/rdata/address.js';
+import { unpackHealth } from '../health/word.js';
+import type { DynamicRRset, Endpoint, Family, Steering } from '../zone/model.js';
+import { answer } from './answer.js';
+import type { SnapshotIndex } from './compile.js';
+import { COUNTER } from './counters.js';
+import { createQuery } from './query.js';
+import { CHASE, ENDPOINT, FAMILIES, type Snapshot } from './snapshot.js';
+import type { Trace } from './trace.js';
+
+export interface ExplainRequest {
+  /** Wire form. */
+  readonly name: Uint8Array;
+  readonly type: number;
+  /** The client's prefix as a resolver would send it; without one the resolver's own address counts. */
+  readonly subnet?: ClientSubnet;
+  /** The resolver's address, 4 or 16 bytes. */
+  readonly source: Uint8Array;
+  /** Seed of the weighted choices. */
+  readonly seed: number;
+}
+
+/** One step on the way to an answer: `text` for people, the rest for programs. */
+export interface ExplainStep {
+  readonly step: 'name' | 'client' | 'rule' | 'pool' | 'endpoint' | 'alias' | 'all-down';
+  readonly text: string;
+  readonly [fact: string]: unknown;
+}
+
+export interface Explanation {
+  readonly rcode: string;
+  readonly authoritative: boolean;
+  readonly answers: readonly ExplainedRecord[];
+  readonly authorities: readonly ExplainedRecord[];
+  /** The scope prefix length of the client-subnet option; absent where the request gave no subnet. */
+  readonly scope?: number;
+  readonly steps: readonly ExplainStep[];
+}
+
+export interface ExplainedRecord extends Omit<ResourceRecord, 'type' | 'class'> {
+  readonly type: string;
+}
+
+/**
+ * Asks the query path itself what it would answer, and why: the same `answer()` on the same tables and health
+ * words as a worker's, with a listener.
+ */
+export function explain(
+  snapshot: Snapshot,
+  index: SnapshotIndex,
+  health: Int32Array,
+  request: ExplainRequest,
+): Explanation {
+  const query = createQuery(snapshot, health, new Float64Array(COUNTER.SIZE), request.seed);
+  const steps: ExplainStep[] = [];
+  query.trace = new Narrator(snapshot, index, health, steps, request);
+  query.input = encodeQuery({
+    id: 0,
+    name: request.name,
+    type: request.type,
+    edns: { payloadSize: 4096, ...(request.subnet && { subnet: request.subnet }) },
+  });
+  query.end = query.input.length;
+  query.output = new Uint8Array(65_535);
+  query.stream = true;
+  query.transportLimit = 65_535;
+  query.source = request.source;
+  query.sourceFamily = request.source.length === 4 ? 4 : 6;
+  const message = decodeMessage(query.output.subarray(0, answer(query)));
+  if (!message) throw new Error('the query path made a message that cannot be read');
+  return {
+    rcode: rcodeName(message.rcode),
+    authoritative: message.authoritative,
+    answers: message.answers.map(explained),
+    authorities: message.authorities.map(explained),
+    ...(message.edns?.scope !== undefined && { scope: message.edns.scope }),
+    steps,
+  };
+}
+
+function explained({ name, type, ttl, rdata }: ResourceRecord): ExplainedRecord {
+  return { name, type: typeName(type), ttl, rdata };
+}
+
+/** Turns the numbers of a Trace into sentences. */
+class Narrator implements Trace {
+  readonly #snapshot: Snapshot;
+  readonly #index: SnapshotIndex;
+  readonly #health: Int32Array;
+  readonly #steps: ExplainStep[];
+  readonly #request: ExplainRequest;
+  #node = -1;
+
+  constructor(
+    snapshot: Snapshot,
+    index: SnapshotIndex,
+    health: Int32Array,
+    steps: ExplainStep[],
+    request: ExplainRequest,
+  ) {
+    this.#snapshot = snapshot;
+    this.#index = index;
+    this.#health = health;
+    this.#steps = steps;
+    this.#request = request;
+  }
+
+  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void {
+    this.#node = node;
+    const asked = formatName(this.#request.name);
+    const found = this.#index.nodes[node];
+    if (!found) {
+      this.#steps.push({ step: 'name', text: `${asked} is in no zone of this server`, found: how });
+      return;
+    }
+    const zone = this.#index.zones[found.zone]!.origin;
+    const text = {
+      exact: `${asked} is a name of the zone ${zone}`,
+      wildcard: `${asked} does not exist in ${zone}; the wildcard ${found.name} answers for it`,
+      delegation: `${asked} is delegated at ${found.name} (zone ${zone})`,
+      missing: `${asked} does not exist in ${zone}; the closest name is ${found.name}`,
+      'not-ours': '',
+    }[how];
+    this.#steps.push({ step: 'name', text, zone, name: found.name, found: how });
+  }
+
+  alias(target: number): void {
+    const found = this.#index.nodes[target];
+    const text = found
+      ? `the CNAME is followed to ${found.name}`
+      : target === CHASE.NXDOMAIN
+        ? 'the CNAME leads to a name that does not exist in this zone'
+        : 'the CNAME leads out of this zone: the resolver asks on';
+    if (found) this.#node = target;
+    this.#steps.push({ step: 'alias', text, ...(found && { name: found.name }) });
+  }
+
+  client(_trie: number, cls: number, depth: number): void {
+    const { subnet, source } = this.#request;
+    const given = subnet && subnet.sourcePrefix > 0;
+    const client = given
+      ? `${formatAddress(subnet.address)}/${subnet.sourcePrefix}`
+      : `${formatAddress(source)} (the resolver's own address)`;
+    const steering = this.#dynamic()?.steering;
+    const text = `client ${client} shares the decision with all of its /${depth}`;
+    this.#steps.push({ step: 'client', text, client, depth });
+    if (steering) this.#steps.push(ruleStep(steering, cls));
+  }
+
+  pool(pool: number, family: number, up: number, total: number, serves: boolean): void {
+    const { pool: model } = this.#index.pools[pool]!;
+    const endpoints = this.#endpointsOf(pool, FAMILIES[family]!);
+    const text = `pool ${model.name} (${FAMILIES[family]}): weight ${up} of ${total} is up, ${
+      serves ? 'it serves' : `it needs ${Math.ceil(model.minUp * total)}: passed by`
+    }`;
+    this.#steps.push({ step: 'pool', text, pool: model.name, up, total, serves, endpoints });
+  }
+
+  noFamily(pool: number, family: number): void {
+    const { name } = this.#index.pools[pool]!.pool;
+    const text = `pool ${name} has no ${FAMILIES[family]} endpoint: passed by`;
+    this.#steps.push({ step: 'pool', text, pool: name, serves: false });
+  }
+
+  allDown(how: 'open' | 'closed'): void {
+    const text =
+      how === 'open'
+        ? 'every pool is down; failing open: answered as if the first were up'
+        : 'every pool is down; failing closed: no address is answered';
+    this.#steps.push({ step: 'all-down', text, fail: how });
+  }
+
+  endpoint(endpoint: number): void {
+    const { family, endpoint: model } = this.#index.endpoints[endpoint]!;
+    const text = `answered: ${endpointText(model, family)} (weight ${model.weight})`;
+    this.#steps.push({ step: 'endpoint', text, endpoint: endpointText(model, family), weight: model.weight });
+  }
+
+  #dynamic(): DynamicRRset | undefined {
+    const node = this.#index.nodes[this.#node];
+    const zone = node && this.#index.zones[node.zone];
+    const rrset = zone?.rrsets.find(({ kind, name }) => kind === 'dynamic' && name === node?.name);
+    return rrset?.kind === 'dynamic' ? rrset : undefined;
+  }
+
+  #endpointsOf(pool: number, family: Family): readonly object[] {
+    return this.#index.endpoints.flatMap((entry, i) => {
+      if (entry.pool !== pool || entry.family !== family) return [];
+      const slot = this.#snapshot.endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
+      const { down, forced, unknown } = unpackHealth(this.#health[slot]!);
+      const { weight, status } = entry.endpoint;
+      const health = down ? 'down' : 'up';
+      return [{ endpoint: endpointText(entry.endpoint, family), weight, status, health, forced, unknown }];
+    });
+  }
+}
+
+function endpointText(endpoint: Endpoint, family: Family): string {
+  const rdata = endpoint.rdata[family]!;
+  return family === 'CNAME' ? formatName(rdata) : formatAddress(rdata);
+}
+
+function ruleStep(steering: Steering, cls: number): ExplainStep {
+  if (steering.kind !== 'rules') {
+    return {
+      step: 'rule',
+      text: `steering ${steering.kind}: pools in the order of this place`,
+      steering: steering.kind,
+    };
+  }
+  const rule = steering.rules[cls - 1];
+  if (!rule) return { step: 'rule', text: 'no rule matches' };
+  const { subnets, asns, geos, pool } = rule;
+  const targets = [
+    ...subnets.map(({ bytes, length }) => `${formatAddress(bytes)}/${length}`),
+    ...asns.map((asn) => `AS${asn}`),
+    ...geos,
+  ];
+  const what = targets.length > 0 ? targets.join(', ') : 'default';
+  return { step: 'rule', text: `rule ${cls} (${what}) leads to pool ${pool}`, rule: cls, targets, pool };
+}

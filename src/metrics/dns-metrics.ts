@@ -1,0 +1,152 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { COUNTER, RCODE_COUNT } from '../core/answer/counters.js';
+import { RCODE, rcodeName } from '../core/dns/iana.js';
+
+/** Where the numbers come from at scrape time. Every member is read anew for each scrape. */
+export interface MetricSources {
+  /** The counters of each DNS worker (`core/answer/counters.ts`). */
+  readonly workers: () => readonly Float64Array[];
+  readonly workerRestarts: () => number;
+  readonly zones: () => readonly {
+    readonly zone: string;
+    readonly stale: boolean;
+    readonly loadedMs: number;
+  }[];
+  readonly zoneProblems: () => number;
+  readonly reloads: () => { readonly applied: number; readonly refused: number };
+  readonly targets: () => { readonly up: number; readonly down: number; readonly unknown: number };
+  readonly healthChanges: () => number;
+  readonly probes: () => { readonly ok: number; readonly failed: number };
+  readonly reports: () => Readonly<Record<string, number>>;
+  readonly reporters: () => readonly { readonly node: string; readonly fresh: boolean }[];
+  readonly geo: () => {
+    readonly sources: readonly { readonly path: string; readonly age_days: number }[];
+    readonly problems: readonly string[];
+  };
+  readonly snapshot: () => { readonly id: number; readonly publishedMs: number };
+}
+
+type Rows = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+
+/** A registry with everything that a DNS node measures. docs/metrics.md lists it; a test compares. */
+export function createDnsMetrics(sources: MetricSources): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const sum = (counter: number) =>
+    sources.workers().reduce((total, counters) => total + counters[counter]!, 0);
+  queries(registry, sum);
+  control(registry, sources);
+  health(registry, sources);
+  return registry;
+}
+
+function queries(registry: Registry, sum: (counter: number) => number): void {
+  counter(registry, 'dns_requests_total', 'Queries received.', ['transport', 'family'], () => [
+    [{ transport: 'udp', family: '4' }, sum(COUNTER.UDP4)],
+    [{ transport: 'udp', family: '6' }, sum(COUNTER.UDP6)],
+    [{ transport: 'tcp', family: '4' }, sum(COUNTER.TCP4)],
+    [{ transport: 'tcp', family: '6' }, sum(COUNTER.TCP6)],
+  ]);
+  counter(registry, 'dns_responses_total', 'Answers by response code.', ['rcode'], () =>
+    Array.from({ length: RCODE_COUNT }, (_, rcode): Rows[number] => [
+      { rcode: rcodeName(rcode === RCODE_COUNT - 1 ? RCODE.BADVERS : rcode) },
+      sum(COUNTER.RCODE + rcode),
+    ]).filter(([, value], rcode) => value > 0 || rcode <= RCODE.REFUSED),
+  );
+  counter(registry, 'dns_dropped_total', 'Packets that get no answer.', ['reason'], () => [
+    [{ reason: 'short' }, sum(COUNTER.DROP_SHORT)],
+    [{ reason: 'response' }, sum(COUNTER.DROP_RESPONSE)],
+  ]);
+  counter(registry, 'dns_truncated_total', 'Answers cut short, with TC set.', [], () => [
+    [{}, sum(COUNTER.TRUNCATED)],
+  ]);
+  counter(registry, 'dns_edns_total', 'Queries with EDNS, and with a client subnet.', ['option'], () => [
+    [{ option: 'any' }, sum(COUNTER.EDNS)],
+    [{ option: 'client_subnet' }, sum(COUNTER.ECS)],
+  ]);
+  counter(registry, 'dns_tcp_connections_total', 'TCP connections by what became of them.', ['event'], () => [
+    [{ event: 'accepted' }, sum(COUNTER.TCP_ACCEPTED)],
+    [{ event: 'refused' }, sum(COUNTER.TCP_REFUSED)],
+    [{ event: 'timeout' }, sum(COUNTER.TCP_TIMEOUT)],
+  ]);
+  counter(registry, 'dns_send_failed_total', 'Answers that the kernel did not take.', [], () => [
+    [{}, sum(COUNTER.SEND_FAILED)],
+  ]);
+  counter(registry, 'dns_faults_total', 'Exceptions in the query path: each is a bug.', [], () => [
+    [{}, sum(COUNTER.FAULT)],
+  ]);
+}
+
+function control(registry: Registry, sources: MetricSources): void {
+  counter(registry, 'worker_restarts_total', 'DNS workers that died and were replaced.', [], () => [
+    [{}, sources.workerRestarts()],
+  ]);
+  counter(registry, 'reloads_total', 'Times that the zone files were read.', ['result'], () => [
+    [{ result: 'applied' }, sources.reloads().applied],
+    [{ result: 'refused' }, sources.reloads().refused],
+  ]);
+  gauge(registry, 'zone_problems', 'Mistakes in the zone files on disk.', [], () => [
+    [{}, sources.zoneProblems()],
+  ]);
+  gauge(registry, 'zone_stale', '1 while the last good version of a zone is served.', ['zone'], () =>
+    sources.zones().map(({ zone, stale }) => [{ zone }, stale ? 1 : 0]),
+  );
+  gauge(registry, 'zone_loaded_timestamp_seconds', 'When the served version was loaded.', ['zone'], () =>
+    sources.zones().map(({ zone, loadedMs }) => [{ zone }, loadedMs / 1000]),
+  );
+  gauge(registry, 'snapshot_id', 'Number of the snapshot that is answered from.', [], () => [
+    [{}, sources.snapshot().id],
+  ]);
+  gauge(registry, 'snapshot_timestamp_seconds', 'When it was published.', [], () => [
+    [{}, sources.snapshot().publishedMs / 1000],
+  ]);
+  gauge(registry, 'geo_database_age_days', 'Days since a geo database was built.', ['path'], () =>
+    sources.geo().sources.map(({ path, age_days }) => [{ path }, age_days]),
+  );
+  gauge(registry, 'geo_problems', 'Geo database files that were refused.', [], () => [
+    [{}, sources.geo().problems.length],
+  ]);
+}
+
+function health(registry: Registry, sources: MetricSources): void {
+  gauge(registry, 'health_targets', 'Health targets by verdict.', ['state'], () =>
+    Object.entries(sources.targets()).map(([state, value]) => [{ state }, value]),
+  );
+  counter(registry, 'health_changes_total', 'Changes of a verdict.', [], () => [[{}, sources.healthChanges()]]);
+  counter(registry, 'probes_total', 'Probes by result.', ['result'], () => [
+    [{ result: 'ok' }, sources.probes().ok],
+    [{ result: 'failed' }, sources.probes().failed],
+  ]);
+  counter(registry, 'reports_total', 'Reports of proxies by what became of them.', ['result'], () =>
+    Object.entries(sources.reports()).map(([result, value]) => [{ result }, value]),
+  );
+  gauge(registry, 'reporter_fresh', '1 while the last report of a proxy is believed.', ['node'], () =>
+    sources.reporters().map(({ node, fresh }) => [{ node }, fresh ? 1 : 0]),
+  );
+}
+
+function counter(registry: Registry, name: string, help: string, labelNames: string[], rows: () => Rows): void {
+  new Counter({
+    name: `meridian_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of rows()) this.inc(labels, value);
+    },
+  });
+}
+
+function gauge(registry: Registry, name: string, help: string, labelNames: string[], rows: () => Rows): void {
+  new Gauge({
+    name: `meridian_${name}`,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [labels, value] of rows()) this.set(labels, value);
+    },
+  });
+}
