@@ -1,2 +1,25 @@
 #!/usr/bin/env node
-console.log('meridian');
+import { type Running, runProgram } from './compose/program.js';
+
+let running: Running | undefined;
+let ending = false;
+
+function end(): void {
+  if (ending) process.exit(1);
+  ending = true;
+  const done = running?.close() ?? Promise.resolve();
+  done.then(
+    () => process.exit(0),
+    (error: unknown) => {
+      process.stderr.write(`meridian: ${String(error)}\n`);
+      process.exit(1);
+    },
+  );
+}
+
+process.on('SIGINT', end);
+process.on('SIGTERM', end);
+
+await runProgram(process.argv, (started) => {
+  running = started;
+});

@@ -31,6 +31,7 @@ export async function installAuth(app: FastifyInstance, findToken: FindToken): P
       return caller !== null;
     },
     errorResponse: (error: Error) => ({
+      error: 'unauthorized',
       type: 'about:blank',
       title: 'Unauthorized',
       status: 401,

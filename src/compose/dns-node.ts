@@ -16,6 +16,8 @@ import type { Log } from './log.js';
 export interface StartProblem {
   readonly code: string;
   readonly message: string;
+  /** Which setting changes it: `dns`, `api`, or an option of the demo. */
+  readonly setting?: string;
 }
 
 export interface DnsNode {
@@ -62,7 +64,9 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   await reload();
   await health.firstRound(FIRST_ROUND_MS);
   const problem = await parts.serve();
-  const api = problem ? null : await startApi(config, { control, pool, log, reload });
+  const api = problem
+    ? null
+    : await startApi(config, { control, pool, tier: io.tier, listen: listen.addresses, log });
   if (problem || (api && 'code' in api)) {
     await closeAll(watches, null, pool, health);
     return problem ?? (api as StartProblem);
@@ -149,7 +153,8 @@ async function claimAll(
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
       // The default listens on ::1 too, and machines without IPv6 should start all the same.
-      if (!isMissingAddress(error) || address.host !== '::1' || wanted.length === 1) return listenProblem(error);
+      if (!isMissingAddress(error) || address.host !== '::1' || wanted.length === 1)
+        return listenProblem(error);
       log.warn({ address: address.host }, 'this machine has no IPv6 loopback address: not listening on it');
     }
   }
@@ -157,8 +162,7 @@ async function claimAll(
 }
 
 function listenProblem({ code, message }: ListenError): StartProblem {
-  const hint = code === 'EADDRINUSE' ? 'another program uses it; ' : '';
-  return { code, message: `${message}: ${hint}change dns.listen or MERIDIAN_DNS_LISTEN` };
+  return { code, message, setting: 'dns' };
 }
 
 async function closeAll(

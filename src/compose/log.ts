@@ -1,15 +1,10 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 
-/** The parts of a pino logger that are used. */
-export interface Log {
-  info(facts: object, message: string): void;
-  warn(facts: object, message: string): void;
-  error(facts: object, message: string): void;
-}
+export type Log = Logger;
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
-/** JSON lines on stderr, readable lines on a terminal. */
+/** JSON lines on stderr; readable lines where that is a terminal. */
 export function createLog(level: LogLevel, name: string): Log {
   const options = { level, base: { node: name } };
   if (!process.stderr.isTTY) return pino(options, pino.destination(2));

@@ -75,8 +75,8 @@ export class ControlPlane {
   }
 
   /** Every mistake in the zone files as they are now on disk, as `file:line:column: path: message`. */
-  get problems(): readonly Problem[] {
-    return this.#problems;
+  get problems(): readonly string[] {
+    return this.#problems.map(formatProblem);
   }
 
   /**

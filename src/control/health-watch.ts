@@ -116,6 +116,16 @@ export class HealthWatch {
     return this.#probes;
   }
 
+  /** Targets by verdict; `unknown` are those whose last verdict is held. */
+  get counts(): { up: number; down: number; unknown: number } {
+    const counts = { up: 0, down: 0, unknown: 0 };
+    for (const key of this.#targets.keys()) {
+      const verdict = this.#book.verdict(key);
+      if (verdict) counts[verdict.basis === 'held' ? 'unknown' : verdict.state]++;
+    }
+    return counts;
+  }
+
   /** Changes of a verdict since the start. */
   get changes(): number {
     return this.#changes;

@@ -112,7 +112,9 @@ function health(registry: Registry, sources: MetricSources): void {
   gauge(registry, 'health_targets', 'Health targets by verdict.', ['state'], () =>
     Object.entries(sources.targets()).map(([state, value]) => [{ state }, value]),
   );
-  counter(registry, 'health_changes_total', 'Changes of a verdict.', [], () => [[{}, sources.healthChanges()]]);
+  counter(registry, 'health_changes_total', 'Changes of a verdict.', [], () => [
+    [{}, sources.healthChanges()],
+  ]);
   counter(registry, 'probes_total', 'Probes by result.', ['result'], () => [
     [{ result: 'ok' }, sources.probes().ok],
     [{ result: 'failed' }, sources.probes().failed],
@@ -125,7 +127,13 @@ function health(registry: Registry, sources: MetricSources): void {
   );
 }
 
-function counter(registry: Registry, name: string, help: string, labelNames: string[], rows: () => Rows): void {
+function counter(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: string[],
+  rows: () => Rows,
+): void {
   new Counter({
     name: `meridian_${name}`,
     help,

@@ -4,8 +4,8 @@ import { typeName, typeNumber } from '../../core/dns/iana.js';
 import type { ClientSubnet } from '../../core/dns/message.js';
 import { formatName, isNameError, parseName } from '../../core/dns/name.js';
 import { formatAddress, parseIPv4, parseIPv6 } from '../../core/dns/rdata/address.js';
-import type { ApiModules } from '../server.js';
 import { sendProblem } from '../problem.js';
+import type { ApiModules } from '../server.js';
 
 const ExplainedRecord = Type.Object({
   name: Type.String(),
@@ -40,7 +40,11 @@ const Query = Type.Object(
     name: Type.String({ maxLength: 1024, examples: ['www.demo.test'] }),
     type: Type.String({ maxLength: 16, default: 'A', examples: ['A', 'AAAA'] }),
     subnet: Type.Optional(
-      Type.String({ maxLength: 64, description: 'Client prefix or address, as in ECS.', examples: ['192.0.2.0/24'] }),
+      Type.String({
+        maxLength: 64,
+        description: 'Client prefix or address, as in ECS.',
+        examples: ['192.0.2.0/24'],
+      }),
     ),
   },
   { additionalProperties: false },
@@ -62,11 +66,21 @@ export const explainRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, 
     if (isNameError(name)) return sendProblem(reply, 400, 'invalid_name', `name: ${name.message}`);
     const type = typeNumber(typeText);
     if (type === undefined) {
-      return sendProblem(reply, 400, 'invalid_type', `type: ${typeText} is no RR type; use A, AAAA, … or TYPE123`);
+      return sendProblem(
+        reply,
+        400,
+        'invalid_type',
+        `type: ${typeText} is no RR type; use A, AAAA, … or TYPE123`,
+      );
     }
     const subnet = subnetText === undefined ? undefined : parseSubnet(subnetText);
     if (subnet === null) {
-      return sendProblem(reply, 400, 'invalid_subnet', 'subnet: want an IP address, or a prefix such as 192.0.2.0/24');
+      return sendProblem(
+        reply,
+        400,
+        'invalid_subnet',
+        'subnet: want an IP address, or a prefix such as 192.0.2.0/24',
+      );
     }
     const seed = Math.floor(Math.random() * 0xffff_ffff);
     const result = control.explain({ name, type, source: LOOPBACK, seed, ...(subnet && { subnet }) });

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { ApiModules } from '../server.js';
 import { sendProblem } from '../problem.js';
+import type { ApiModules } from '../server.js';
 
 /** For orchestrators and Prometheus: `/healthz`, `/readyz`, `/metrics`. */
 export const healthRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, modules) => {
@@ -9,7 +9,12 @@ export const healthRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
   const ready = { schema: { tags: ['node'], summary: 'The node answers from at least one zone.' } };
   app.get('/readyz', ready, (_request, reply) => {
     if (modules.control.zoneStatus().length > 0) return { status: 'ready' };
-    return sendProblem(reply, 503, 'not_ready', 'no zone is served: see GET /v1/status for mistakes in zone files');
+    return sendProblem(
+      reply,
+      503,
+      'not_ready',
+      'no zone is served: see GET /v1/status for mistakes in zone files',
+    );
   });
 
   const metrics = {

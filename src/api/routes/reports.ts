@@ -39,7 +39,8 @@ export const reportRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, {
   const schema = {
     tags: ['health'],
     summary: 'What a proxy sees of its region.',
-    description: 'A report out of order, or of an unknown node, is ignored, counted, and answered all the same.',
+    description:
+      'A report out of order, or of an unknown node, is ignored, counted, and answered all the same.',
     security: [{ token: [] }],
     body: ReportBody,
     response: {

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { formatProblem } from '../../control/problems.js';
 import type { ApiModules } from '../server.js';
 
 const View = Type.Object({
@@ -69,7 +68,7 @@ export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
     io: node.tier,
     workers: node.workers,
     snapshot: { id: control.snapshot.id, published: new Date(control.publishedMs).toISOString() },
-    problems: control.problems.map(formatProblem),
+    problems: [...control.problems],
     geo: control.geoStatus(),
     health: healthOf(control),
     proxies: control.health.reporters.map(({ node: name, region, state, fresh, ageMs }) => ({

@@ -2,14 +2,14 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { createServer, type Server, type Socket } from 'node:net';
 import { addressBytes } from '../address.js';
 import { listenError } from '../free-port.js';
-import {
-  type DatagramHandler,
-  type SocketAddress,
-  type StreamConnection,
-  type StreamHandler,
-  type Tier,
-  type TierEvents,
-  type TierOptions,
+import type {
+  DatagramHandler,
+  SocketAddress,
+  StreamConnection,
+  StreamHandler,
+  Tier,
+  TierEvents,
+  TierOptions,
 } from '../tier.js';
 
 const TICK_MS = 1000;

@@ -1,0 +1,21 @@
+/** Exit codes of every command; docs/cli.md lists them. */
+export const EXIT = {
+  OK: 0,
+  /** The command ran and the answer is no: mistakes in a file, a name that is not found, a failed start. */
+  FAILED: 1,
+  /** The command line itself is wrong. */
+  USAGE: 2,
+  /** The server can't be reached or refuses. */
+  UNREACHABLE: 3,
+} as const;
+
+/** Ends the command with a message on stderr and an exit code. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = EXIT.FAILED) {
+    super(message);
+    this.name = 'CommandError';
+    this.exitCode = exitCode;
+  }
+}

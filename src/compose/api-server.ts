@@ -1,0 +1,94 @@
+import { createApi } from '../api/server.js';
+import type { ControlPlane } from '../control/control-plane.js';
+import type { WorkerPool } from '../dataplane/pool.js';
+import type { SocketAddress } from '../io/tier.js';
+import { createDnsMetrics } from '../metrics/dns-metrics.js';
+import { formatListen, isLoopback } from '../sources/listen-address.js';
+import { ownTokens } from '../sources/node-tokens.js';
+import type { ServerConfig } from '../sources/server-config.js';
+import { findToken, readTokenFile, type Token } from '../sources/token-file.js';
+import { formatProblem } from '../sources/yaml-document.js';
+import type { StartProblem } from './dns-node.js';
+import type { Log } from './log.js';
+import { VERSION } from './version.js';
+
+export interface ApiHandle {
+  readonly address: SocketAddress;
+  close(): Promise<void>;
+}
+
+export interface ApiParts {
+  readonly control: ControlPlane;
+  readonly pool: WorkerPool;
+  readonly tier: string;
+  readonly listen: readonly SocketAddress[];
+  readonly log: Log;
+}
+
+/** Lets the admin API listen where the configuration says; null where it says `off`. */
+export async function startApi(
+  config: ServerConfig,
+  parts: ApiParts,
+): Promise<ApiHandle | StartProblem | null> {
+  if (!config.api) return null;
+  const { listen } = config.api;
+  const tokens = await tokensOf(config);
+  if ('code' in tokens) return tokens;
+  const app = await createApi({
+    control: parts.control,
+    metrics: metricsOf(parts),
+    findToken: (presented) => findToken(tokens.list, presented),
+    node: {
+      name: config.node.name,
+      region: config.node.region,
+      version: VERSION,
+      tier: parts.tier,
+      listen: parts.listen.map(formatListen),
+      workers: parts.pool.counters.length,
+      startedMs: Date.now(),
+    },
+    openMetrics: isLoopback(listen),
+    log: parts.log,
+  });
+  try {
+    await app.listen({ host: listen.host, port: listen.port });
+  } catch (error) {
+    await app.close();
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    return { code, message: `cannot listen on ${formatListen(listen)}: ${code}`, setting: 'api' };
+  }
+  const bound = app.server.address();
+  const port = typeof bound === 'object' && bound ? bound.port : listen.port;
+  return { address: { host: listen.host, port }, close: () => app.close() };
+}
+
+async function tokensOf(config: ServerConfig): Promise<{ readonly list: readonly Token[] } | StartProblem> {
+  const file = config.api?.tokens;
+  if (file === undefined) return { list: await ownTokens(config.state) };
+  const result = await readTokenFile(file);
+  if ('tokens' in result) return { list: result.tokens };
+  return { code: 'tokens', message: result.problems.map(formatProblem).join('\n') };
+}
+
+function metricsOf({ control, pool }: ApiParts) {
+  const { health } = control;
+  return createDnsMetrics({
+    workers: () => pool.counters,
+    workerRestarts: () => pool.restarts,
+    zones: () =>
+      control.zoneStatus().map(({ zone, state, loaded }) => ({
+        zone,
+        stale: state === 'stale',
+        loadedMs: Date.parse(loaded),
+      })),
+    zoneProblems: () => control.problems.length,
+    reloads: () => control.reloads,
+    targets: () => health.counts,
+    healthChanges: () => health.changes,
+    probes: () => health.probeCounters,
+    reports: () => health.reportCounters,
+    reporters: () => health.reporters,
+    geo: () => control.geoStatus(),
+    snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
+  });
+}

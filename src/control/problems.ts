@@ -1,1 +1,0 @@
-export { formatProblem } from '../sources/yaml-document.js';

@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hashToken, type Role, type Token } from './token-file.js';
+
+/** The tokens that a node makes for itself where `api.tokens` names no file. */
+export const OWN_TOKENS = { admin: 'admin.token', report: 'report.token' } as const;
+
+const TOKEN_BYTES = 32;
+
+/**
+ * The admin and report tokens in a state folder: made at the first start, readable by their owner alone, and
+ * the same ever after. So the API is never open, and on the same machine the CLI finds its token by itself.
+ */
+export async function ownTokens(state: string): Promise<readonly Token[]> {
+  await mkdir(state, { recursive: true });
+  const tokens: Token[] = [];
+  for (const [role, file] of Object.entries(OWN_TOKENS) as [Role, string][]) {
+    const secret = await readOrMake(join(state, file));
+    tokens.push({ name: role, role, digest: hashToken(secret) });
+  }
+  return tokens;
+}
+
+async function readOrMake(path: string): Promise<string> {
+  try {
+    const known = (await readFile(path, 'utf8')).trim();
+    if (known !== '') return known;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const secret = randomBytes(TOKEN_BYTES).toString('base64url');
+  // Renamed into place: a crash leaves no half a token behind.
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, `${secret}\n`, { mode: 0o600 });
+  await rename(draft, path);
+  return secret;
+}
