@@ -4,10 +4,13 @@ import { ListenError, type SocketAddress } from '../tier.js';
 import {
   AF,
   ERRNO,
+  IP_MTU_DISCOVER,
   IP_PKTINFO,
+  IPV6_MTU_DISCOVER,
   IPV6_RECVPKTINFO,
   IPV6_V6ONLY,
   type Linux,
+  PMTUDISC_PROBE,
   SO,
   SOCK,
   SOL,
@@ -89,6 +92,9 @@ function configure(
   // The kernel caps these at net.core.[rw]mem_max; less is no error.
   setOption(linux, fd, SOL.SOCKET, SO.RCVBUF, UDP_BUFFER_BYTES);
   setOption(linux, fd, SOL.SOCKET, SO.SNDBUF, UDP_BUFFER_BYTES);
+  // Don't fragment, and believe no path MTU that anybody on the way claims (RFC 9715 §3.1). It also spares the
+  // kernel the choice of an IP ID for each answer.
+  setOption(linux, fd, v6 ? SOL.IPV6 : SOL.IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_PROBE);
   if (!isWildcard(address)) return;
   const [level, option] = v6 ? [SOL.IPV6, IPV6_RECVPKTINFO] : [SOL.IP, IP_PKTINFO];
   check(linux, address, setOption(linux, fd, level, option, 1), 'learn destination addresses on');

@@ -1,0 +1,192 @@
+// npm run bench:dns [-- --seconds 5 --rounds 3 --names 1000 --only meridian,gdnsd]
+//
+// CPU time per query and peak rate of Meridian (both tiers) and its peers on a geo workload with ECS. Each server
+// runs alone on core 0, dnsperf on core 1; the servers take turns within a round, so that drift of the machine
+// hits all of them. CPU time is the process's own, user + system, from /proc.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ADDRESSES, CONFIGURE, generator, geoEntries, queryFile, ZONE } from './dns-world.mjs';
+import { cpuSeconds, installed, startPinned } from './process-cpu.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
+    names: { type: 'string', default: '1000' },
+    prefixes: { type: 'string', default: '20000' },
+    only: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const PORT = 5390;
+const names = Number(options.names);
+const SERVERS = [
+  { label: 'meridian (batched)', kind: 'meridian', io: 'batched', program: 'node' },
+  { label: 'meridian (portable)', kind: 'meridian', io: 'portable', program: 'node' },
+  { label: 'gdnsd', kind: 'gdnsd', program: 'gdnsd' },
+  { label: 'knot', kind: 'knot', program: 'knotd' },
+  { label: 'powerdns', kind: 'powerdns', program: 'pdns_server' },
+].filter(({ label }) => !options.only || options.only.split(',').some((only) => label.includes(only)));
+
+if (!installed('dnsperf')) {
+  console.error('bench:dns needs dnsperf (Debian: apt-get install dnsperf)');
+  process.exit(1);
+}
+const folder = mkdtempSync(join(tmpdir(), 'meridian-bench-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const random = generator(Number(options.seed));
+const mmdb = join(folder, 'geo.mmdb');
+const { writeMmdb } = await compiledWriter();
+writeFileSync(
+  mmdb,
+  writeMmdb(geoEntries(Number(options.prefixes), random), { databaseType: 'GeoIP2-City', recordSize: 24 }),
+);
+const queries = join(folder, 'queries');
+queryFile(queries, { names, count: 200_000, random });
+
+console.log(`${names} names, ${options.prefixes} prefixes, ECS /24 of random clients, seed ${options.seed}`);
+const results = new Map();
+for (let round = 1; round <= Number(options.rounds); round++) {
+  for (const server of SERVERS) {
+    const result = installed(server.program) ? await measure(server) : { skipped: 'not installed' };
+    if (!results.has(server.label)) results.set(server.label, []);
+    results.get(server.label).push(result);
+    console.log(`round ${round}  ${server.label.padEnd(20)} ${describe(result)}`);
+  }
+}
+report();
+
+async function measure(server) {
+  const home = join(folder, server.label.replaceAll(/[^a-z]/g, '-'));
+  mkdirSync(home, { recursive: true });
+  const [command, args] = CONFIGURE[server.kind](home, { names, port: PORT, mmdb, io: server.io });
+  const process_ = startPinned(0, command, args);
+  try {
+    if (!(await answers(process_)))
+      return { skipped: `does not answer: ${process_.output().trim().split('\n').at(-1)}` };
+    load(1);
+    const before = cpuSeconds(process_.pid);
+    const { completed, lost, rate } = load(Number(options.seconds));
+    const after = cpuSeconds(process_.pid);
+    return {
+      user: ((after.user - before.user) / completed) * 1e6,
+      system: ((after.system - before.system) / completed) * 1e6,
+      rate,
+      lost,
+    };
+  } finally {
+    await process_.stop();
+  }
+}
+
+/** Up and right: a query for a name gives one of the addresses. */
+async function answers() {
+  for (let i = 0; i < 100; i++) {
+    const dig = spawnSync('dig', [
+      '+short',
+      '+tries=1',
+      '+time=1',
+      '@127.0.0.1',
+      '-p',
+      PORT,
+      `www1.${ZONE}`,
+      '+subnet=9.9.9.0/24',
+    ]);
+    if (Object.values(ADDRESSES).some((address) => dig.stdout.toString().includes(address))) return true;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return false;
+}
+
+function load(seconds) {
+  const args = [
+    '-c',
+    '1',
+    'dnsperf',
+    '-s',
+    '127.0.0.1',
+    '-p',
+    PORT,
+    '-B',
+    '-d',
+    queries,
+    '-l',
+    seconds,
+    '-c',
+    '8',
+    '-q',
+    '200',
+  ];
+  const text = spawnSync('taskset', args.map(String)).stdout.toString();
+  const number = (pattern) => Number(pattern.exec(text)?.[1] ?? Number.NaN);
+  return {
+    completed: number(/Queries completed:\s+(\d+)/),
+    lost: number(/Queries lost:\s+(\d+)/),
+    rate: number(/Queries per second:\s+([\d.]+)/),
+  };
+}
+
+function report() {
+  const rows = [...results].map(([label, runs]) => {
+    const good = runs.filter((run) => !run.skipped);
+    if (good.length === 0) return { label, skipped: runs[0].skipped };
+    const median = (pick) => good.map(pick).toSorted((a, b) => a - b)[Math.floor(good.length / 2)];
+    const cpu = median((run) => run.user + run.system);
+    return {
+      label,
+      cpu,
+      user: median((r) => r.user),
+      system: median((r) => r.system),
+      rate: median((r) => r.rate),
+    };
+  });
+  const base = rows.find(({ label }) => label === 'gdnsd')?.cpu;
+  console.log(
+    '\nmedian of the rounds            CPU µs/query   (user + system)   queries/s   CPU against gdnsd',
+  );
+  for (const { label, skipped, cpu, user, system, rate } of rows) {
+    if (skipped) console.log(`${label.padEnd(30)} skipped: ${skipped}`);
+    else {
+      const ratio = base ? `× ${(cpu / base).toFixed(2)}` : '';
+      console.log(
+        `${label.padEnd(30)} ${cpu.toFixed(2).padStart(12)}   ${`${user.toFixed(2)} + ${system.toFixed(2)}`.padStart(15)}   ${rate.toFixed(0).padStart(9)}   ${ratio}`,
+      );
+    }
+  }
+}
+
+function describe(result) {
+  if (result.skipped) return `skipped: ${result.skipped}`;
+  return `${(result.user + result.system).toFixed(2)} µs/query, ${result.rate.toFixed(0)} queries/s, lost ${result.lost}`;
+}
+
+/** The tests' own mmdb writer, compiled beside the project so that its imports are found. */
+async function compiledWriter() {
+  const out = resolve('node_modules/.cache/meridian-bench');
+  const config = join(out, 'tsconfig.json');
+  mkdirSync(out, { recursive: true });
+  writeFileSync(
+    config,
+    JSON.stringify({
+      extends: resolve('tsconfig.json'),
+      compilerOptions: {
+        noEmit: false,
+        outDir: out,
+        rootDir: resolve('.'),
+        types: ['node'],
+        typeRoots: [resolve('node_modules/@types')],
+      },
+      files: [resolve('test/support/mmdb-writer.ts')],
+    }),
+  );
+  const compiled = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', config], {
+    stdio: 'inherit',
+  });
+  if (compiled.status !== 0) process.exit(1);
+  return import(pathToFileURL(join(out, 'test/support/mmdb-writer.js')).href);
+}
