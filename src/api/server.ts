@@ -2,7 +2,7 @@ import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { ControlPlane } from '../control/control-plane.js';
 import { type FindToken, installAuth } from './auth.js';
@@ -43,7 +43,7 @@ const REQUESTS_PER_MINUTE = 6000;
 export async function createApi(modules: ApiModules): Promise<Api> {
   const app = Fastify({
     ...(modules.log ? { loggerInstance: modules.log } : { logger: false }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: 10_000,
     connectionTimeout: 30_000,

@@ -29,6 +29,9 @@ export function withApiOptions(command: Command): Command {
 
 /** GETs a JSON resource. Throws CommandError with what the server said. */
 export async function getJson(path: string, options: ApiOptions): Promise<unknown> {
+  if (!/^https?:\/\//.test(options.api) || !URL.canParse(options.api)) {
+    throw new CommandError(`--api: ${options.api} is not a URL such as ${DEFAULT_API}`, EXIT.USAGE);
+  }
   const url = new URL(path, options.api);
   const token = await readToken(options);
   let response: Response;

@@ -1,5 +1,6 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { formatListen } from '../sources/listen-address.js';
 import { OWN_TOKENS, ownTokens } from '../sources/node-tokens.js';
@@ -52,6 +53,7 @@ export async function startDemo(options: DemoOptions, log: Log): Promise<Demo | 
   };
   const state = resolve(options.state);
   await ownTokens(state);
+  const zones = await zonesOf(options, state);
   const regions: RegionSwitch[] = [];
   for (const region of DEMO_REGIONS) {
     const started = await startRegion(region, regionOptions(options, state), log);
@@ -62,11 +64,25 @@ export async function startDemo(options: DemoOptions, log: Log): Promise<Demo | 
   const switches = await startSwitches(regions, options.switchPort);
   if ('code' in switches) return fail(switches);
   open.push(switches);
-  const node = await startDnsNode(serverConfig(options, state), log);
+  const node = await startDnsNode(serverConfig({ ...options, zones }, state), log);
   if ('code' in node) return fail(node);
   open.push(node);
-  return { node, introduction: introduce(options, node), close: closeAll };
+  return { node, introduction: introduce({ ...options, zones }, node), close: closeAll };
 }
+
+/** The demo's zone has the usual HTTP port in its monitor; for another port it is copied, with that one in it. */
+async function zonesOf(options: DemoOptions, state: string): Promise<string> {
+  const { zones, httpPort } = options;
+  if (zones !== DEMO_DEFAULTS.zones || httpPort === DEMO_DEFAULTS.httpPort) return resolve(zones);
+  const text = await readFile(join(zones, DEMO_ZONE), 'utf8');
+  const copies = join(state, 'demo-zones');
+  await mkdir(copies, { recursive: true });
+  const port = (value: number) => `port: ${value},`;
+  await writeFile(join(copies, DEMO_ZONE), text.replace(port(DEMO_DEFAULTS.httpPort), port(httpPort)));
+  return copies;
+}
+
+const DEMO_ZONE = 'demo.test.yaml';
 
 function regionOptions(options: DemoOptions, state: string) {
   return {

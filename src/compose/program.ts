@@ -29,16 +29,7 @@ export async function runProgram(
   argv: readonly string[],
   onRunning: (running: Running) => void,
 ): Promise<void> {
-  const program = new Command('meridian')
-    .description('A global server load balancer: DNS by geography, weight and health; regional proxies.')
-    .version(VERSION)
-    .showHelpAfterError('(--help says more)')
-    .exitOverride()
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable.');
-  addDemo(program, onRunning);
-  addServe(program, onRunning);
-  addProxy(program, onRunning);
-  for (const add of [addCheck, addExplain, addStatus, addGeo, addQuery]) add(program);
+  const program = buildProgram(onRunning);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -49,6 +40,21 @@ export async function runProgram(
       process.exitCode = error.exitCode;
     } else throw error;
   }
+}
+
+/** Every command with its options. `onRunning` is told of what goes on after a command. */
+export function buildProgram(onRunning: (running: Running) => void): Command {
+  const program = new Command('meridian')
+    .description('A global server load balancer: DNS by geography, weight and health; regional proxies.')
+    .version(VERSION)
+    .showHelpAfterError('(--help says more)')
+    .exitOverride()
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable.');
+  addDemo(program, onRunning);
+  addServe(program, onRunning);
+  addProxy(program, onRunning);
+  for (const add of [addCheck, addExplain, addStatus, addGeo, addQuery]) add(program);
+  return program;
 }
 
 function addServe(program: Command, onRunning: (running: Running) => void): void {

@@ -12,7 +12,7 @@ export interface SocketAddress {
 /**
  * Answers the datagram at `start..end` of `input` into `output` from `base` on; returns the length of the
  * answer, 0 for none. The client's address is 4 or 16 bytes at `sourceAt` of `source`. All arrays are used
- * again for the next datagram.
+ * again for the next datagram; `output` may be `input`, and `base` be `start`.
  */
 export type DatagramHandler = (
   input: Uint8Array,

@@ -47,8 +47,10 @@ function resolve(query: Query): void {
   const zone = query.snapshot.nodes[query.encloser * NODE.STRIDE + NODE.ZONE]!;
   if (node === NO_SUCH_NAME) return negative(query, zone, RCODE.NXDOMAIN);
   const cut = query.snapshot.nodes[node * NODE.STRIDE + NODE.CUT]!;
-  // DS is the parent's at the cut itself (RFC 4035 §3.1.4.1).
-  if (cut >= 0 && !(cut === node && query.type === TYPE.DS)) return refer(query, cut, zone);
+  // DS is the parent's at the cut itself, not below it (RFC 4035 §3.1.4.1).
+  const atCut =
+    cut === node && query.snapshot.nodes[node * NODE.STRIDE + NODE.KEY_LENGTH] === query.nameLength;
+  if (cut >= 0 && !(atCut && query.type === TYPE.DS)) return refer(query, cut, zone);
   answerFrom(query, node, zone);
 }
 
@@ -101,7 +103,9 @@ function answerFrom(query: Query, first: number, zone: number): void {
       return negative(query, zone, RCODE.NOERROR);
     }
     const { rrsets } = query.snapshot;
-    const isAlias = rrsets[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME;
+    // An alias is all that its name has: it answers ANY too (RFC 8482 §4.1).
+    const isAlias =
+      rrsets[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME && query.type !== TYPE.ANY;
     const target =
       rrsets[rrset + RRSET.KIND] === RRSET_KIND.STATIC
         ? writeStatic(query, rrset, zone, owner)
@@ -209,8 +213,9 @@ function negative(query: Query, zone: number, rcode: number): void {
   const record = zone * ZONE.STRIDE;
   const apexLength = zones[record + ZONE.APEX_LENGTH]!;
   query.rcode = rcode;
-  // Resolvers keep negative answers for everybody, whatever the scope says (RFC 7871 §7.4).
-  query.scope = 0;
+  // Resolvers keep negative answers for everybody, whatever the scope says (RFC 7871 §7.4); not so the alias
+  // in front of one, which may have been chosen for this client.
+  if (query.answers === 0) query.scope = 0;
   const at = query.at;
   const owner = QUESTION_NAME + query.nameLength - apexLength;
   if (!writeRecords(query, blobs, zones[record + ZONE.SOA]!, zones[record + ZONE.SOA_LENGTH]!, owner)) {
@@ -253,12 +258,16 @@ function refer(query: Query, cut: number, zone: number): void {
   for (let i = start; i < start + rrsets[rrset + RRSET.GLUE_COUNT]!; i++) {
     const record = i * GLUE.STRIDE;
     const name = at + glue[record + GLUE.NAME]! - query.base;
+    // Hundreds of name servers, over TCP: a compression pointer has 14 bits.
+    if (name > POINTER_MAX) return;
     if (!writeRecords(query, blobs, glue[record + GLUE.BYTES]!, glue[record + GLUE.BYTES_LENGTH]!, name)) {
       return truncate(query);
     }
     query.additionals++;
   }
 }
+
+const POINTER_MAX = 0x3fff;
 
 function refuse(query: Query): void {
   query.rcode = RCODE.REFUSED;

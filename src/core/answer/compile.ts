@@ -222,10 +222,15 @@ function compilePools(build: Build, tree: ZoneTree, zone: number): void {
       const first = build.endpoints.length / ENDPOINT.STRIDE;
       for (const endpoint of endpoints) compileEndpoint(build, tree, pool, number, endpoint, family);
       const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
-      fields.push(first, endpoints.length, total, Math.ceil(pool.minUp * total));
+      fields.push(first, endpoints.length, total, neededWeight(pool.minUp, total));
     }
     build.pools.push(...fields);
   }
+}
+
+/** 0.55 × 100 is 55.00000000000001 in binary: what is within rounding of a whole number is that number. */
+function neededWeight(minUp: number, total: number): number {
+  return Math.ceil(minUp * total - 1e-6);
 }
 
 const PICKS: Readonly<Record<Pool['pick'], number>> = {

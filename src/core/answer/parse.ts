@@ -48,7 +48,7 @@ function reset(query: Query): void {
   query.ednsVersion = 0;
   query.payloadSize = 512;
   query.dnssecOk = false;
-  query.subnetAt = -1;
+  query.subnetLength = 0;
   query.subnetPrefix = 0;
   query.subnetFamily = 0;
 }
@@ -152,7 +152,7 @@ function parseOpt(query: Query, at: number, end: number): number {
     const length = (input[option + 2]! << 8) | input[option + 3]!;
     if (option + 4 + length > end) return RCODE.FORMERR;
     if (code === EDNS_OPTION.CLIENT_SUBNET) {
-      if (query.subnetAt >= 0) return RCODE.FORMERR;
+      if (query.subnetLength > 0) return RCODE.FORMERR;
       const rcode = parseSubnet(query, option + 4, length);
       if (rcode !== RCODE.NOERROR) return rcode;
     }
@@ -175,7 +175,7 @@ function parseSubnet(query: Query, at: number, length: number): number {
   if (family > 2 || prefix > bits || input[at + 3] !== 0) return RCODE.FORMERR;
   if (length - 4 !== (prefix + 7) >> 3) return RCODE.FORMERR;
   if (prefix & 7 && input[at + length - 1]! & (0xff >> (prefix & 7))) return RCODE.FORMERR;
-  query.subnetAt = at;
+  for (let i = 0; i < length; i++) query.subnet[i] = input[at + i]!;
   query.subnetLength = length;
   query.subnetFamily = family;
   query.subnetPrefix = prefix;

@@ -6,7 +6,7 @@ import type { Trace } from './trace.js';
  * answering allocates nothing. Numbers only, and typed arrays.
  */
 export interface Query {
-  // What the packet is in and where the answer goes.
+  // What the packet is in and where the answer goes; both may be the same place.
   input: Uint8Array;
   start: number;
   end: number;
@@ -39,9 +39,10 @@ export interface Query {
   ednsVersion: number;
   payloadSize: number;
   dnssecOk: boolean;
-  /** Offset of the client-subnet option's data in `input`, or -1. */
-  subnetAt: number;
+  /** Bytes of the client-subnet option's data, or 0 where there is none. */
   subnetLength: number;
+  /** A copy of them: the answer may be written over the query. */
+  readonly subnet: Uint8Array;
   /** 0 (only with an empty prefix), 1 or 2: IANA address family. */
   subnetFamily: number;
   subnetPrefix: number;
@@ -107,8 +108,8 @@ export function createQuery(
     ednsVersion: 0,
     payloadSize: 512,
     dnssecOk: false,
-    subnetAt: -1,
     subnetLength: 0,
+    subnet: new Uint8Array(20),
     subnetFamily: 0,
     subnetPrefix: 0,
     encloser: -1,

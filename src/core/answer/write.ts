@@ -11,11 +11,13 @@ const OPT_BYTES = 11;
 /** Offset of the question's name in every message, and the compression pointer to it. */
 export const QUESTION_NAME = 12;
 
-/** Copies the question as it was asked, in its own case, and opens the answer section. */
+/** Keeps the question as it was asked, in its own case, and opens the answer section. */
 export function beginAnswer(query: Query): void {
   const { input, output, start, base, questionEnd } = query;
   const length = questionEnd > 0 ? questionEnd - start : HEADER_BYTES;
-  for (let i = HEADER_BYTES; i < length; i++) output[base + i] = input[start + i]!;
+  if (output !== input || base !== start) {
+    for (let i = HEADER_BYTES; i < length; i++) output[base + i] = input[start + i]!;
+  }
   query.at = base + length;
   query.answers = 0;
   query.authorities = 0;
@@ -136,13 +138,13 @@ function patchOwners(output: Uint8Array, from: number, end: number, owner: numbe
 
 function optLength(query: Query): number {
   if (!query.hasOpt) return 0;
-  return query.subnetAt >= 0 ? OPT_BYTES + 4 + query.subnetLength : OPT_BYTES;
+  return query.subnetLength > 0 ? OPT_BYTES + 4 + query.subnetLength : OPT_BYTES;
 }
 
 /** Room for it was set aside in `beginAnswer`. The client-subnet option is echoed with the scope (RFC 7871 §7.2.1). */
 function writeOpt(query: Query): void {
-  const { input, output, subnetAt, subnetLength } = query;
-  const hasSubnet = subnetAt >= 0;
+  const { output, subnet, subnetLength } = query;
+  const hasSubnet = subnetLength > 0;
   let at = query.at;
   output[at++] = 0;
   output[at++] = 0;
@@ -160,7 +162,7 @@ function writeOpt(query: Query): void {
     output[at++] = EDNS_OPTION.CLIENT_SUBNET;
     output[at++] = 0;
     output[at++] = subnetLength;
-    for (let i = 0; i < subnetLength; i++) output[at + i] = input[subnetAt + i]!;
+    for (let i = 0; i < subnetLength; i++) output[at + i] = subnet[i]!;
     output[at + 3] = query.scope;
     at += subnetLength;
   }

@@ -7,7 +7,7 @@ import { lookup4, lookup6 } from '../geo/trie.js';
  * an empty prefix (RFC 7871 §7.1.2), the resolver's own.
  */
 export function locateClient(query: Query): void {
-  if (query.subnetAt >= 0 && query.subnetPrefix > 0) {
+  if (query.subnetPrefix > 0) {
     readSubnet(query);
     return;
   }
@@ -63,15 +63,15 @@ export function mix(hash: number): number {
 }
 
 function readSubnet(query: Query): void {
-  const { input, subnetAt } = query;
+  const { subnet } = query;
   const length = query.subnetLength - 4;
   if (query.subnetFamily === 1) {
     let address = 0;
-    for (let i = 0; i < length; i++) address |= input[subnetAt + 4 + i]! << (24 - 8 * i);
+    for (let i = 0; i < length; i++) address |= subnet[4 + i]! << (24 - 8 * i);
     query.clientFamily = 4;
     query.clientAddress = address;
     return;
   }
   query.clientFamily = 6;
-  for (let i = 0; i < 16; i++) query.clientBytes[i] = i < length ? input[subnetAt + 4 + i]! : 0;
+  for (let i = 0; i < 16; i++) query.clientBytes[i] = i < length ? subnet[4 + i]! : 0;
 }

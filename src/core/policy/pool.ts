@@ -1,5 +1,6 @@
 import type { Query } from '../answer/query.js';
 import { ENDPOINT, POOL } from '../answer/snapshot.js';
+import { SLOT_ALWAYS_DOWN } from '../health/word.js';
 
 /** How much of a pool serves. */
 export const POOL_STATE = {
@@ -16,6 +17,18 @@ export function hasFamily(query: Query, pool: number, family: number): boolean {
   return (
     query.snapshot.pools[pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY + POOL.COUNT]! > 0
   );
+}
+
+/** Whether failing open finds anything in the pool: an address of the family that the operator did not set down. */
+export function canFailOpen(query: Query, pool: number, family: number): boolean {
+  const { pools, endpoints } = query.snapshot;
+  const record = pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY;
+  const first = pools[record + POOL.ENDPOINTS]!;
+  const end = first + pools[record + POOL.COUNT]!;
+  for (let i = first; i < end; i++) {
+    if (endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT] !== SLOT_ALWAYS_DOWN) return true;
+  }
+  return false;
 }
 
 /**

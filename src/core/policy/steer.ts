@@ -1,7 +1,7 @@
 import { draw, type Query } from '../answer/query.js';
 import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
 import { classOfClient, locateClient, narrowScope } from './client.js';
-import { hasFamily, POOL_STATE, poolState } from './pool.js';
+import { canFailOpen, hasFamily, POOL_STATE, poolState } from './pool.js';
 
 /** Nothing to answer with: the pools are down and the record fails closed, or has no such family. */
 export const NO_POOL = -1;
@@ -53,7 +53,7 @@ function walkChain(query: Query, list: number, family: number, failClosed: boole
   if (failClosed) return failedClosed(query);
   query.trace?.allDown('open');
   for (let i = list + 1; i < end; i++) {
-    if (hasFamily(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
+    if (canFailOpen(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
   }
   return NO_POOL;
 }
@@ -106,8 +106,8 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
 }
 
 function takes(query: Query, pool: number, family: number, live: boolean): boolean {
-  if (!hasFamily(query, pool, family)) return false;
-  return !live || poolState(query, pool, family) !== POOL_STATE.DOWN;
+  if (!live) return canFailOpen(query, pool, family);
+  return hasFamily(query, pool, family) && poolState(query, pool, family) !== POOL_STATE.DOWN;
 }
 
 function serve(query: Query, pool: number, family: number): number {

@@ -1,0 +1,129 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { removeFolders, temporaryFolder } from '../support/folder.js';
+import { startNode } from '../support/node.js';
+import { freePorts } from '../support/ports.js';
+import { endPrograms, meridian, startMeridian } from '../support/process.js';
+
+afterEach(async () => {
+  await endPrograms();
+  removeFolders();
+});
+
+const ZONE = `zone: serve.test
+nameservers: { ns1: { A: 127.0.0.1 } }
+soa: { contact: hostmaster.serve.test }
+records: { www: { type: A, value: 192.0.2.1 } }
+`;
+
+describe('meridian serve', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 on %s and frees its ports', async (signal) => {
+    const node = await startNode({ zones: { 'serve.test.yaml': ZONE } });
+    const { code, stdout } = await node.program.end(signal);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    const config = { dns: { listen: [`127.0.0.1:${node.port}`] }, api: { listen: new URL(node.api).host } };
+    const again = await startNode({ folder: node.folder, config });
+    expect(again.port).toBe(node.port);
+  });
+
+  it('takes keys from the environment, which wins over the file', async () => {
+    const [port] = await freePorts(1);
+    const env = {
+      MERIDIAN_DNS_LISTEN: `127.0.0.1:${port}`,
+      MERIDIAN_NODE_NAME: 'dns-env',
+      MERIDIAN_DNS_IO: 'portable',
+    };
+    const node = await startNode({ env });
+    expect(node.port).toBe(port);
+    expect(await node.get('/v1/status')).toMatchObject({ node: 'dns-env', io: 'portable' });
+  });
+
+  it('needs no configuration file where the environment says enough', async () => {
+    const cwd = temporaryFolder();
+    const [dns, api] = await freePorts(2);
+    const env = {
+      MERIDIAN_NODE_NAME: 'dns-env',
+      MERIDIAN_DNS_LISTEN: `127.0.0.1:${dns}`,
+      MERIDIAN_API_LISTEN: `127.0.0.1:${api}`,
+    };
+    const program = await startMeridian(['serve'], /"msg":"serving"/, { cwd, env });
+    // No zone is served yet.
+    const { code, stderr } = await meridian(['status', '-q', '--api', `http://127.0.0.1:${api}`]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('503 no zone is served') });
+    await program.end();
+  });
+
+  it.each([
+    { what: 'no file and no name', args: [], text: null, env: {}, says: 'the key "node" is missing' },
+    {
+      what: 'a file that is not there',
+      args: ['-c', 'no.yaml'],
+      text: null,
+      env: {},
+      says: 'cannot read no.yaml: ENOENT',
+    },
+    {
+      what: 'a mistake in the file',
+      args: [],
+      text: 'node: { name: a }\ndns: { workers: 0 }',
+      env: {},
+      says: 'meridian.yaml:2:',
+    },
+    {
+      what: 'a mistake in the environment',
+      args: [],
+      text: 'node: { name: a }',
+      env: { MERIDIAN_DNS_WORKERS: 'many' },
+      says: 'MERIDIAN_DNS_WORKERS',
+    },
+  ])('ends with 1 for $what', async ({ args, text, env, says }) => {
+    const cwd = temporaryFolder();
+    if (text !== null) writeFileSync(join(cwd, 'meridian.yaml'), text);
+    const ended = await meridian(['serve', ...args], { cwd, env });
+    expect(ended.stderr).toContain(says);
+    expect(ended.stderr).not.toContain('    at ');
+    expect(ended.code).toBe(1);
+  });
+
+  it.each([
+    { setting: 'dns.listen', variable: 'MERIDIAN_DNS_LISTEN' },
+    { setting: 'api.listen', variable: 'MERIDIAN_API_LISTEN' },
+  ])('names $setting where its port is taken, and ends with 1', async ({ setting, variable }) => {
+    const other = createServer();
+    const [port, free] = (await freePorts(2)) as [number, number];
+    await new Promise<void>((done) => other.listen(port, '127.0.0.1', done));
+    const env = {
+      MERIDIAN_NODE_NAME: 'a',
+      MERIDIAN_DNS_LISTEN: `127.0.0.1:${free}`,
+      MERIDIAN_API_LISTEN: '127.0.0.1:0',
+      [variable]: `127.0.0.1:${port}`,
+    };
+    const { code, stderr } = await meridian(['serve'], { cwd: temporaryFolder(), env });
+    other.close();
+    expect(stderr).toContain(`${port}`);
+    expect(stderr).toContain(`another program uses it): change ${setting} or ${variable}`);
+    expect(code).toBe(1);
+  });
+
+  it('answers with two workers on one address', async () => {
+    const node = await startNode({
+      zones: { 'serve.test.yaml': ZONE },
+      config: { dns: { workers: 2, io: 'auto' } },
+    });
+    const asked = spawnSync('dig', ['@127.0.0.1', '-p', String(node.port), '+short', 'www.serve.test'], {
+      encoding: 'utf8',
+    });
+    if (asked.error === undefined) expect(asked.stdout).toBe('192.0.2.1\n');
+    expect(((await node.get('/v1/status')) as { workers: number }).workers).toBeGreaterThan(0);
+  });
+});
+
+describe('meridian proxy', () => {
+  it('ends with 1 where its configuration is not there', async () => {
+    const { code, stderr } = await meridian(['proxy'], { cwd: temporaryFolder() });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('cannot read proxy.yaml') });
+  });
+});

@@ -1,0 +1,186 @@
+import { answer } from '../../src/core/answer/answer.js';
+import { type Compiled, compileSnapshot } from '../../src/core/answer/compile.js';
+import { COUNTER } from '../../src/core/answer/counters.js';
+import { createQuery, type Query } from '../../src/core/answer/query.js';
+import { rcodeName, TYPE, typeName, typeNumber } from '../../src/core/dns/iana.js';
+import { decodeMessage, type Message, type ResourceRecord } from '../../src/core/dns/message.js';
+import { parseIPv4, parseIPv6 } from '../../src/core/dns/rdata/address.js';
+import { EMPTY_LOCATIONS, type LocationTrie } from '../../src/core/geo/location.js';
+import { createHealthTable, healthTableBytes, packHealth } from '../../src/core/health/word.js';
+import type { Zone } from '../../src/core/zone/model.js';
+import { healthTargets } from '../../src/core/zone/targets.js';
+import { formatProblem } from '../../src/sources/yaml-document.js';
+import { loadZoneFile } from '../../src/sources/zone-file.js';
+import { expectSameAsOracle } from './dns-oracle.js';
+import { packet, subnetData } from './packet.js';
+
+export interface Question {
+  /** `203.0.113.0/24`: the client-subnet option, which implies EDNS. */
+  readonly subnet?: string;
+  /** EDNS payload size. Without one, and without `subnet` or `edns`, no OPT is sent. */
+  readonly payload?: number;
+  readonly edns?: boolean;
+  readonly source?: string;
+  readonly tcp?: boolean;
+  readonly flags?: number;
+  readonly class?: number;
+}
+
+export interface RigOptions {
+  readonly geo?: LocationTrie;
+  readonly seed?: number;
+  /** Of UDP, bytes. */
+  readonly datagramMax?: number;
+}
+
+/** A zone file: `body` with the head that every test zone shares. */
+export function zoneText(origin: string, body: string): string {
+  return `zone: ${origin}\nttl: 300\nnameservers: { ns1: { A: 192.0.2.53 } }\nsoa: { ttl: 900, minimum: 60 }\n${body}`;
+}
+
+/** Reads a zone file; throws with all its problems. */
+export function readZone(text: string): Zone {
+  const result = loadZoneFile('test.yaml', text, { serial: 1 });
+  if ('problems' in result) throw new Error(result.problems.map(formatProblem).join('\n'));
+  return result.zone;
+}
+
+const SLOTS = 4096;
+const OUTPUT_BASE = 3;
+const GUARD = 0xa5;
+
+/** Zone files behind the real `answer()`: what a worker does, without sockets. */
+export class QueryRig {
+  readonly compiled: Compiled;
+  readonly counters: Float64Array = new Float64Array(COUNTER.SIZE);
+  readonly health: Int32Array = createHealthTable(new SharedArrayBuffer(healthTableBytes(SLOTS)), SLOTS);
+  readonly query: Query;
+  readonly #slots = new Map<string, number>();
+  readonly #hosts = new Map<string, number[]>();
+  readonly #datagramMax: number;
+
+  constructor(zones: readonly Zone[], options: RigOptions = {}) {
+    for (const zone of zones) {
+      for (const { key, host } of healthTargets(zone).values()) {
+        if (this.#slots.has(key)) continue;
+        const slot = 2 + this.#slots.size;
+        this.#slots.set(key, slot);
+        this.#hosts.set(host, [...(this.#hosts.get(host) ?? []), slot]);
+      }
+    }
+    const slotOf = (key: string) => this.#slots.get(key)!;
+    this.compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf });
+    this.query = createQuery(this.compiled.snapshot, this.health, this.counters, options.seed ?? 1);
+    this.#datagramMax = options.datagramMax ?? 1232;
+  }
+
+  /** Writes the health words of everything that is watched at these addresses. */
+  set(state: 'up' | 'down', ...hosts: readonly string[]): void {
+    const word = packHealth({
+      down: state === 'down',
+      forced: false,
+      unknown: false,
+      ttlSeconds: Number.POSITIVE_INFINITY,
+    });
+    for (const host of hosts) {
+      const slots = this.#hosts.get(host);
+      if (!slots) throw new Error(`nothing is watched at ${host}`);
+      for (const slot of slots) this.health[slot] = word;
+    }
+  }
+
+  /** Asks and reads the answer, which must be readable for two decoders. Throws where there is none. */
+  ask(name: string, type: string | number, question: Question = {}): Message {
+    const message = this.send(packet(packetSpec(name, type, question)), question);
+    if (!message) throw new Error(`no answer to ${name} ${type}`);
+    return message;
+  }
+
+  /** Sends bytes as they are; undefined where nothing is answered. */
+  send(bytes: Uint8Array, question: Question = {}): Message | undefined {
+    const reply = this.raw(bytes, question);
+    if (!reply) return undefined;
+    const message = decodeMessage(reply);
+    if (!message) throw new Error(`unreadable answer ${Buffer.from(reply).toString('hex')}`);
+    expectSameAsOracle(reply, message);
+    return message;
+  }
+
+  /** The answer as it would leave. Input and output lie in the middle of larger arrays, as in a worker. */
+  raw(bytes: Uint8Array, question: Question = {}): Uint8Array | undefined {
+    const { query } = this;
+    const limit = question.tcp ? 65_535 : this.#datagramMax;
+    query.input = Uint8Array.from([...Array(5).fill(0xff), ...bytes, ...Array(5).fill(0xff)]);
+    query.start = 5;
+    query.end = 5 + bytes.length;
+    query.output = new Uint8Array(OUTPUT_BASE + limit + 64).fill(GUARD);
+    query.base = OUTPUT_BASE;
+    query.stream = question.tcp ?? false;
+    query.transportLimit = limit;
+    const source = addressOf(question.source ?? '192.0.2.200');
+    query.source = Uint8Array.from([9, ...source]);
+    query.sourceAt = 1;
+    query.sourceFamily = source.length === 4 ? 4 : 6;
+    const length = answer(query);
+    const rest = query.output.subarray(OUTPUT_BASE + Math.max(length, limit));
+    const before = query.output.subarray(0, OUTPUT_BASE);
+    if (length > limit) throw new Error(`${length} bytes answered, ${limit} allowed`);
+    if (![...before, ...rest].every((byte) => byte === GUARD)) throw new Error('wrote outside its output');
+    return length === 0 ? undefined : query.output.slice(OUTPUT_BASE, OUTPUT_BASE + length);
+  }
+
+  /** The rdata of the answers, sorted. */
+  values(name: string, type: string, question: Question = {}): readonly string[] {
+    return this.ask(name, type, question)
+      .answers.map(({ rdata }) => rdata)
+      .sort();
+  }
+}
+
+export function rigOf(texts: string | readonly string[], options: RigOptions = {}): QueryRig {
+  return new QueryRig([texts].flat().map(readZone), options);
+}
+
+/** `NOERROR aa`, and a line for each record: `answer www.example.com. 300 A 192.0.2.1`. */
+export function lines(message: Message): readonly string[] {
+  const flags = `${message.authoritative ? ' aa' : ''}${message.truncated ? ' tc' : ''}`;
+  return [
+    rcodeName(message.rcode) + flags,
+    ...message.answers.map((record) => `answer ${line(record)}`),
+    ...message.authorities.map((record) => `authority ${line(record)}`),
+    ...message.additionals.map((record) => `additional ${line(record)}`),
+  ];
+}
+
+export function addressOf(text: string): Uint8Array {
+  const bytes = parseIPv4(text) ?? parseIPv6(text);
+  if (!bytes) throw new Error(`${text} is no address`);
+  return bytes;
+}
+
+/** The data of a client-subnet option for `address/length`, bits beyond the length cut off. */
+export function subnetOption(text: string): number[] {
+  const [address = '', length = ''] = text.split('/');
+  const bytes = addressOf(address);
+  const prefix = Number(length);
+  const kept = [...bytes.subarray(0, (prefix + 7) >> 3)];
+  if (prefix & 7) kept[kept.length - 1] = kept.at(-1)! & (0xff00 >> (prefix & 7));
+  return subnetData(bytes.length === 4 ? 1 : 2, prefix, 0, kept);
+}
+
+function packetSpec(name: string, type: string | number, question: Question) {
+  const { subnet, payload, edns } = question;
+  const hasOpt = subnet !== undefined || payload !== undefined || edns === true;
+  const options = subnet === undefined ? [] : [[8, subnetOption(subnet)] as const];
+  return {
+    name,
+    type: typeof type === 'number' ? type : (typeNumber(type) ?? TYPE.A),
+    class: question.class ?? 1,
+    flags: question.flags ?? 0,
+    opts: hasOpt ? [{ payload: payload ?? 1232, options }] : [],
+  };
+}
+
+function line({ name, ttl, type, rdata }: ResourceRecord): string {
+  return `${name} ${ttl} ${typeName(type)} ${rdata}`;
+}
