@@ -47,8 +47,6 @@ export async function createApi(modules: ApiModules): Promise<Api> {
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: 10_000,
     connectionTimeout: 30_000,
-    // Quietly dropping what the caller sent would hide mistakes.
-    ajv: { customOptions: { removeAdditional: false } },
   })
     .setValidatorCompiler(TypeBoxValidatorCompiler)
     .withTypeProvider<TypeBoxTypeProvider>();

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { OWN_TOKENS } from '../sources/node-tokens.js';
 import { CommandError, EXIT } from './exit.js';
 
 export interface ApiOptions {
@@ -60,6 +59,7 @@ async function readToken(options: ApiOptions): Promise<string | undefined> {
   const given = process.env['MERIDIAN_TOKEN'];
   if (given !== undefined && given !== '') return given;
   const named = options.tokenFile ?? process.env['MERIDIAN_TOKEN_FILE'];
+  const { OWN_TOKENS } = await import('../sources/node-tokens.js');
   try {
     return (await readFile(named ?? join('state', OWN_TOKENS.admin), 'utf8')).trim();
   } catch (error) {

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { formatProblem } from '../sources/yaml-document.js';
-import { loadZones } from '../sources/zone-folder.js';
 import { EXIT } from './exit.js';
 import { formatTable } from './table.js';
 
@@ -12,6 +10,10 @@ export function addCheck(program: Command): void {
     .argument('<paths...>', 'zone files or folders')
     .option('--json', 'print JSON')
     .action(async (paths: string[], options: { json?: boolean }) => {
+      const [{ loadZones }, { formatProblem }] = await Promise.all([
+        import('../sources/zone-folder.js'),
+        import('../sources/yaml-document.js'),
+      ]);
       const { zones, problems } = await loadZones(paths);
       if (problems.length > 0) process.exitCode = EXIT.FAILED;
       if (options.json) {

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { EMBEDDED, loadGeoDatabase, lookupLocation } from '../sources/geo-database.js';
 import { CommandError } from './exit.js';
 
 /** `meridian geo lookup`: where a database sees an address, without a server. */
@@ -12,6 +11,7 @@ export function addGeo(program: Command): void {
     .option('-d, --database <file...>', 'MaxMind databases; the embedded one without this')
     .option('--json', 'print JSON')
     .action(async (address: string, options: { database?: string[]; json?: boolean }) => {
+      const { EMBEDDED, loadGeoDatabase, lookupLocation } = await import('../sources/geo-database.js');
       const database = await loadGeoDatabase(options.database ?? [EMBEDDED], { nowMs: Date.now });
       if ('length' in database) {
         throw new CommandError(database.map(({ path, message }) => `${path}: ${message}`).join('\n'));

@@ -1,36 +1,14 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { formatListen } from '../sources/listen-address.js';
 import { OWN_TOKENS, ownTokens } from '../sources/node-tokens.js';
 import { loadServerConfig } from '../sources/server-config.js';
 import { formatProblem } from '../sources/yaml-document.js';
+import { DEMO_DEFAULTS, type DemoOptions } from './demo-options.js';
 import { DEMO_REGIONS, type RegionSwitch, startRegion } from './demo-world.js';
 import { type DnsNode, type StartProblem, startDnsNode } from './dns-node.js';
 import type { Log } from './log.js';
-
-export interface DemoOptions {
-  readonly dnsPort: number;
-  readonly apiPort: number;
-  readonly httpPort: number;
-  readonly endpointPort: number;
-  readonly proxyAdminPort: number;
-  readonly switchPort: number;
-  readonly zones: string;
-  readonly state: string;
-}
-
-export const DEMO_DEFAULTS: DemoOptions = {
-  dnsPort: 5300,
-  apiPort: 8300,
-  httpPort: 8080,
-  endpointPort: 9000,
-  proxyAdminPort: 8301,
-  switchPort: 8302,
-  zones: fileURLToPath(new URL('../../zones/demo', import.meta.url)),
-  state: 'state',
-};
 
 export interface Demo {
   readonly node: DnsNode;

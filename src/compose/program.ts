@@ -7,15 +7,12 @@ import { addExplain } from '../cli/explain.js';
 import { addGeo } from '../cli/geo.js';
 import { addQuery } from '../cli/query.js';
 import { addStatus } from '../cli/status.js';
-import { loadProxyConfig } from '../sources/proxy-config.js';
-import { loadServerConfig } from '../sources/server-config.js';
-import { formatProblem, type Problem } from '../sources/yaml-document.js';
-import { DEMO_DEFAULTS, type DemoOptions, startDemo } from './demo.js';
-import { newChecker } from './demo-world.js';
-import { type StartProblem, startDnsNode } from './dns-node.js';
-import { createLog } from './log.js';
-import { startProxyNode } from './proxy-node.js';
+import type { Problem } from '../sources/yaml-document.js';
+import { DEMO_DEFAULTS, type DemoOptions } from './demo-options.js';
+import type { StartProblem } from './dns-node.js';
 import { VERSION } from './version.js';
+
+// What only one command needs is loaded by that command: the others start in half the time.
 
 /** What a command that goes on running hands back: how to end it. */
 export interface Running {
@@ -68,8 +65,13 @@ function addServe(program: Command, onRunning: (running: Running) => void): void
     )
     .action(async ({ config: file }: { config: string }, command: Command) => {
       const text = await readConfig(file, command.getOptionValueSource('config') === 'default');
+      const { loadServerConfig } = await import('../sources/server-config.js');
       const loaded = loadServerConfig(file, text, environment());
-      if ('problems' in loaded) throw problemsError(loaded.problems);
+      if ('problems' in loaded) throw await problemsError(loaded.problems);
+      const [{ startDnsNode }, { createLog }] = await Promise.all([
+        import('./dns-node.js'),
+        import('./log.js'),
+      ]);
       const log = createLog(loaded.config.log.level, loaded.config.node.name);
       const node = await startDnsNode(loaded.config, log);
       if ('code' in node)
@@ -88,8 +90,15 @@ function addProxy(program: Command, onRunning: (running: Running) => void): void
     .description('run a regional proxy')
     .option('-c, --config <file>', 'configuration', 'proxy.yaml')
     .action(async ({ config: file }: { config: string }) => {
-      const loaded = loadProxyConfig(file, await readConfig(file, false), environment());
-      if ('problems' in loaded) throw problemsError(loaded.problems);
+      const text = await readConfig(file, false);
+      const { loadProxyConfig } = await import('../sources/proxy-config.js');
+      const loaded = loadProxyConfig(file, text, environment());
+      if ('problems' in loaded) throw await problemsError(loaded.problems);
+      const [{ startProxyNode }, { newChecker }, { createLog }] = await Promise.all([
+        import('./proxy-node.js'),
+        import('./demo-world.js'),
+        import('./log.js'),
+      ]);
       const log = createLog('info', loaded.config.node.name);
       const started = await startProxyNode(loaded.config, { log, checker: newChecker() });
       if (!started.ok) {
@@ -111,6 +120,7 @@ function addDemo(program: Command, onRunning: (running: Running) => void): void 
     .option('--zones <folder>', 'zone files', DEMO_DEFAULTS.zones)
     .option('--state <folder>', 'state and tokens', DEMO_DEFAULTS.state)
     .action(async (options: DemoOptions) => {
+      const [{ startDemo }, { createLog }] = await Promise.all([import('./demo.js'), import('./log.js')]);
       const log = createLog('warn', 'demo');
       const demo = await startDemo(options, log);
       if ('code' in demo) throw startError(demo, { dns: '--dns-port', api: '--api-port' });
@@ -142,7 +152,8 @@ async function readConfig(file: string, optional: boolean): Promise<string> {
   }
 }
 
-function problemsError(problems: readonly Problem[]): CommandError {
+async function problemsError(problems: readonly Problem[]): Promise<CommandError> {
+  const { formatProblem } = await import('../sources/yaml-document.js');
   return new CommandError(problems.map(formatProblem).join('\n'));
 }
 

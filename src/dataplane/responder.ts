@@ -1,6 +1,6 @@
 import { answer } from '../core/answer/answer.js';
 import { COUNTER } from '../core/answer/counters.js';
-import { createQuery, type Query } from '../core/answer/query.js';
+import { createQuery, type Query, setPacket } from '../core/answer/query.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { RCODE } from '../core/dns/iana.js';
 import type { DatagramHandler } from '../io/tier.js';
@@ -56,11 +56,7 @@ export class Responder {
     family: 4 | 6,
   ): number {
     const query = this.#query;
-    query.input = input;
-    query.start = start;
-    query.end = end;
-    query.output = output;
-    query.base = base;
+    setPacket(query, input, start, end, output, base);
     query.source = source;
     query.sourceAt = sourceAt;
     query.sourceFamily = family;
@@ -76,10 +72,11 @@ export class Responder {
 
 /** Header only: ID, opcode and RD as asked, QR, SERVFAIL. */
 function servfail(input: Uint8Array, start: number, output: Uint8Array, base: number): number {
-  output.fill(0, base, base + 12);
+  // Query and answer may be in the same place.
   output[base] = input[start]!;
   output[base + 1] = input[start + 1]!;
   output[base + 2] = 0x80 | (input[start + 2]! & 0x79);
+  output.fill(0, base + 3, base + 12);
   output[base + 3] = RCODE.SERVFAIL;
   return 12;
 }

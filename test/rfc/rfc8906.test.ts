@@ -52,7 +52,7 @@ describe('RFC 8906: every query gets an answer', () => {
     ['TSIG', 250, 4],
     ['MAILA', 254, 4],
     ['MAILB', 253, 4],
-  ])('the meta type %s gets RCODE %#', (_what, type, rcode) => {
+  ])('the meta type %s (%i) gets RCODE %i', (_what, type, rcode) => {
     expect(rig.ask(NAME, type).rcode).toBe(rcode);
   });
 

@@ -1,7 +1,5 @@
-import { answer } from '../../src/core/answer/answer.js';
 import { type Compiled, compileSnapshot } from '../../src/core/answer/compile.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
-import { createQuery, type Query } from '../../src/core/answer/query.js';
 import { rcodeName, TYPE, typeName, typeNumber } from '../../src/core/dns/iana.js';
 import { decodeMessage, type Message, type ResourceRecord } from '../../src/core/dns/message.js';
 import { parseIPv4, parseIPv6 } from '../../src/core/dns/rdata/address.js';
@@ -9,6 +7,7 @@ import { EMPTY_LOCATIONS, type LocationTrie } from '../../src/core/geo/location.
 import { createHealthTable, healthTableBytes, packHealth } from '../../src/core/health/word.js';
 import type { Zone } from '../../src/core/zone/model.js';
 import { healthTargets } from '../../src/core/zone/targets.js';
+import { Responder } from '../../src/dataplane/responder.js';
 import { formatProblem } from '../../src/sources/yaml-document.js';
 import { loadZoneFile } from '../../src/sources/zone-file.js';
 import { expectSameAsOracle } from './dns-oracle.js';
@@ -46,15 +45,22 @@ export function readZone(text: string): Zone {
 }
 
 const SLOTS = 4096;
-const OUTPUT_BASE = 3;
+const STREAM_MAX = 65_535;
+/** Where query and answer lie in larger arrays, as in a worker. */
+const START = 5;
+const BASE = 3;
 const GUARD = 0xa5;
 
-/** Zone files behind the real `answer()`: what a worker does, without sockets. */
+/**
+ * Zone files behind the real `answer()`: what a worker does, without sockets. Every query is answered twice, into
+ * another array and in place (as the batched tier does), and both answers must be the same.
+ */
 export class QueryRig {
   readonly compiled: Compiled;
   readonly counters: Float64Array = new Float64Array(COUNTER.SIZE);
   readonly health: Int32Array = createHealthTable(new SharedArrayBuffer(healthTableBytes(SLOTS)), SLOTS);
-  readonly query: Query;
+  readonly #responder: Responder;
+  readonly #inPlace: Responder;
   readonly #slots = new Map<string, number>();
   readonly #hosts = new Map<string, number[]>();
   readonly #datagramMax: number;
@@ -70,8 +76,9 @@ export class QueryRig {
     }
     const slotOf = (key: string) => this.#slots.get(key)!;
     this.compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf });
-    this.query = createQuery(this.compiled.snapshot, this.health, this.counters, options.seed ?? 1);
     this.#datagramMax = options.datagramMax ?? 1232;
+    this.#responder = this.#newResponder(this.counters, options.seed ?? 1);
+    this.#inPlace = this.#newResponder(new Float64Array(COUNTER.SIZE), options.seed ?? 1);
   }
 
   /** Writes the health words of everything that is watched at these addresses. */
@@ -106,27 +113,46 @@ export class QueryRig {
     return message;
   }
 
-  /** The answer as it would leave. Input and output lie in the middle of larger arrays, as in a worker. */
+  /** The answer as it would leave. */
   raw(bytes: Uint8Array, question: Question = {}): Uint8Array | undefined {
-    const { query } = this;
-    const limit = question.tcp ? 65_535 : this.#datagramMax;
-    query.input = Uint8Array.from([...Array(5).fill(0xff), ...bytes, ...Array(5).fill(0xff)]);
-    query.start = 5;
-    query.end = 5 + bytes.length;
-    query.output = new Uint8Array(OUTPUT_BASE + limit + 64).fill(GUARD);
-    query.base = OUTPUT_BASE;
-    query.stream = question.tcp ?? false;
-    query.transportLimit = limit;
+    const reply = this.#respond(this.#responder, bytes, question, false);
+    const again = this.#respond(this.#inPlace, bytes, question, true);
+    if (Buffer.compare(reply, again) !== 0) {
+      throw new Error(`not the same in place: ${hex(bytes)} → ${hex(reply)} | ${hex(again)}`);
+    }
+    return reply.length === 0 ? undefined : reply;
+  }
+
+  #respond(responder: Responder, bytes: Uint8Array, question: Question, inPlace: boolean): Uint8Array {
+    const limit = question.tcp ? STREAM_MAX : this.#datagramMax;
+    const room = Math.max(limit, bytes.length);
+    const input = new Uint8Array(START + room + 64).fill(GUARD);
+    input.set(bytes, START);
+    const output = inPlace ? input : new Uint8Array(BASE + room + 64).fill(GUARD);
+    const base = inPlace ? START : BASE;
     const source = addressOf(question.source ?? '192.0.2.200');
-    query.source = Uint8Array.from([9, ...source]);
-    query.sourceAt = 1;
-    query.sourceFamily = source.length === 4 ? 4 : 6;
-    const length = answer(query);
-    const rest = query.output.subarray(OUTPUT_BASE + Math.max(length, limit));
-    const before = query.output.subarray(0, OUTPUT_BASE);
+    const handler = question.tcp ? responder.message : responder.datagram;
+    const from = Uint8Array.from([9, ...source]);
+    const family = source.length === 4 ? 4 : 6;
+    const length = handler(input, START, START + bytes.length, output, base, from, 1, family);
     if (length > limit) throw new Error(`${length} bytes answered, ${limit} allowed`);
-    if (![...before, ...rest].every((byte) => byte === GUARD)) throw new Error('wrote outside its output');
-    return length === 0 ? undefined : query.output.slice(OUTPUT_BASE, OUTPUT_BASE + length);
+    const around = [...output.subarray(0, base), ...output.subarray(base + room)];
+    if (!around.every((byte) => byte === GUARD)) throw new Error(`wrote outside its output: ${hex(bytes)}`);
+    return output.slice(base, base + length);
+  }
+
+  #newResponder(counters: Float64Array, seed: number): Responder {
+    const options = {
+      listen: [],
+      io: 'portable',
+      shared: false,
+      datagramMax: this.#datagramMax,
+      tcp: { maxConnections: 1, idleTimeoutMs: 1, maxPipelined: 1 },
+    } as const;
+    const { snapshot } = this.compiled;
+    return new Responder({ options, snapshot, health: this.health, counters, seed }, (error) => {
+      throw error;
+    });
   }
 
   /** The rdata of the answers, sorted. */
@@ -166,6 +192,10 @@ export function subnetOption(text: string): number[] {
   const kept = [...bytes.subarray(0, (prefix + 7) >> 3)];
   if (prefix & 7) kept[kept.length - 1] = kept.at(-1)! & (0xff00 >> (prefix & 7));
   return subnetData(bytes.length === 4 ? 1 : 2, prefix, 0, kept);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
 function packetSpec(name: string, type: string | number, question: Question) {

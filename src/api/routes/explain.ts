@@ -35,10 +35,12 @@ const Explanation = Type.Object({
   ),
 });
 
+const DEFAULT_TYPE = 'A';
+
 const Query = Type.Object(
   {
     name: Type.String({ maxLength: 1024, examples: ['www.demo.test'] }),
-    type: Type.String({ maxLength: 16, default: 'A', examples: ['A', 'AAAA'] }),
+    type: Type.Optional(Type.String({ maxLength: 16, default: DEFAULT_TYPE, examples: ['A', 'AAAA'] })),
     subnet: Type.Optional(
       Type.String({
         maxLength: 64,
@@ -61,7 +63,7 @@ export const explainRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, 
     response: { 200: Explanation, '4xx': Type.Ref('Problem') },
   };
   app.get('/v1/explain', { schema, config: { role: 'read' } }, (request, reply) => {
-    const { name: nameText, type: typeText, subnet: subnetText } = request.query;
+    const { name: nameText, type: typeText = DEFAULT_TYPE, subnet: subnetText } = request.query;
     const name = parseName(nameText.endsWith('.') ? nameText : `${nameText}.`);
     if (isNameError(name)) return sendProblem(reply, 400, 'invalid_name', `name: ${name.message}`);
     const type = typeNumber(typeText);

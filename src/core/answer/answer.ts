@@ -2,7 +2,7 @@ import { RCODE, TYPE } from '../dns/iana.js';
 import { pickEndpoints } from '../policy/pick.js';
 import { NO_POOL, steer, TAKE } from '../policy/steer.js';
 import { COUNTER, countRcode } from './counters.js';
-import { findNode } from './name-table.js';
+import { findNode, hashName } from './name-table.js';
 import { DROP, parseQuery } from './parse.js';
 import type { Query } from './query.js';
 import { ANSWERS_MAX, CHASE, ENDPOINT, FAMILY, GLUE, NODE, RRSET, RRSET_KIND, ZONE } from './snapshot.js';
@@ -12,6 +12,7 @@ import {
   patchSuffixes,
   QUESTION_NAME,
   truncate,
+  writeAddress,
   writeRecord,
   writeRecords,
 } from './write.js';
@@ -44,12 +45,12 @@ const ALIASES_MAX = 8;
 function resolve(query: Query): void {
   const node = findOwner(query);
   if (node === NOT_OURS) return refuse(query);
-  const zone = query.snapshot.nodes[query.encloser * NODE.STRIDE + NODE.ZONE]!;
+  const { nodes } = query.snapshot;
+  const zone = nodes[query.encloser + NODE.ZONE]!;
   if (node === NO_SUCH_NAME) return negative(query, zone, RCODE.NXDOMAIN);
-  const cut = query.snapshot.nodes[node * NODE.STRIDE + NODE.CUT]!;
+  const cut = nodes[node + NODE.CUT]!;
   // DS is the parent's at the cut itself, not below it (RFC 4035 §3.1.4.1).
-  const atCut =
-    cut === node && query.snapshot.nodes[node * NODE.STRIDE + NODE.KEY_LENGTH] === query.nameLength;
+  const atCut = cut === node && nodes[node + NODE.NAME_LENGTH] === query.nameLength;
   if (cut >= 0 && !(atCut && query.type === TYPE.DS)) return refer(query, cut, zone);
   answerFrom(query, node, zone);
 }
@@ -62,32 +63,48 @@ const NO_SUCH_NAME = -2;
  * (RFC 4592 §3.3.1), or the encloser itself where that lies at or below a delegation.
  */
 function findOwner(query: Query): number {
-  const { snapshot, name, labelAt, labelHash, labels, nameLength } = query;
-  const { nodes } = snapshot;
-  for (let label = 0; label <= labels; label++) {
-    const node = findNode(snapshot, name, labelAt[label]!, nameLength, labelHash[label]!);
+  const { snapshot, name, nameLength } = query;
+  const node = findNode(snapshot, name, 0, nameLength, query.nameHash);
+  return node < 0 ? findEncloser(query) : exactOwner(query, node);
+}
+
+function findEncloser(query: Query): number {
+  const { snapshot, name, labelAt, labels, nameLength } = query;
+  for (let label = Math.max(labels - snapshot.labelsMax, 1); label <= labels; label++) {
+    const start = labelAt[label]!;
+    const length = nameLength - start;
+    const node = findNode(snapshot, name, start, length, hashName(name, start, length));
     if (node < 0) continue;
-    if (label === 0) return exactOwner(query, node);
     query.encloser = node;
-    const record = node * NODE.STRIDE;
-    if (nodes[record + NODE.CUT]! >= 0) {
-      query.trace?.name(nodes[record + NODE.CUT]!, 'delegation');
-      return node;
-    }
-    const wildcard = nodes[record + NODE.WILDCARD]!;
-    query.trace?.name(wildcard < 0 ? node : wildcard, wildcard < 0 ? 'missing' : 'wildcard');
-    return wildcard < 0 ? NO_SUCH_NAME : wildcard;
+    return ownerBelow(query, node);
   }
   query.trace?.name(-1, 'not-ours');
   return NOT_OURS;
 }
 
+/** What answers for a name that does not exist, by its closest encloser. */
+function ownerBelow(query: Query, encloser: number): number {
+  const { nodes } = query.snapshot;
+  const cut = nodes[encloser + NODE.CUT]!;
+  if (cut >= 0) {
+    query.trace?.name(cut, 'delegation');
+    return encloser;
+  }
+  const wildcard = nodes[encloser + NODE.WILDCARD]!;
+  if (wildcard < 0) {
+    query.trace?.name(encloser, 'missing');
+    return NO_SUCH_NAME;
+  }
+  query.trace?.name(wildcard, 'wildcard');
+  return wildcard;
+}
+
 function exactOwner(query: Query, node: number): number {
   const { nodes } = query.snapshot;
-  const parentSide = nodes[node * NODE.STRIDE + NODE.PARENT_SIDE]!;
+  const parentSide = nodes[node + NODE.PARENT_SIDE]!;
   const owner = query.type === TYPE.DS && parentSide >= 0 ? parentSide : node;
   query.encloser = owner;
-  const delegated = nodes[owner * NODE.STRIDE + NODE.CUT]! >= 0 && query.type !== TYPE.DS;
+  const delegated = nodes[owner + NODE.CUT]! >= 0 && query.type !== TYPE.DS;
   query.trace?.name(owner, delegated ? 'delegation' : 'exact');
   return owner;
 }
@@ -102,12 +119,12 @@ function answerFrom(query: Query, first: number, zone: number): void {
       if (query.type === TYPE.ANY && hasRRsets(query, node)) return answerAny(query);
       return negative(query, zone, RCODE.NOERROR);
     }
-    const { rrsets } = query.snapshot;
+    const { nodes } = query.snapshot;
     // An alias is all that its name has: it answers ANY too (RFC 8482 §4.1).
     const isAlias =
-      rrsets[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME && query.type !== TYPE.ANY;
+      nodes[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME && query.type !== TYPE.ANY;
     const target =
-      rrsets[rrset + RRSET.KIND] === RRSET_KIND.STATIC
+      nodes[rrset + RRSET.KIND] === RRSET_KIND.STATIC
         ? writeStatic(query, rrset, zone, owner)
         : writeDynamic(query, rrset, zone, owner);
     if (!isAlias || target === STOP) return;
@@ -123,15 +140,14 @@ function answerFrom(query: Query, first: number, zone: number): void {
 /** No further record: done, truncated, or already a negative answer. */
 const STOP = -3;
 
-/** The RRset of the asked type at a node, or its CNAME; its place in `rrsets`, or -1. */
+/** The RRset of the asked type at a node, or its CNAME; its place in `nodes`, or -1. */
 function findRRset(query: Query, node: number): number {
-  const { nodes, rrsets } = query.snapshot;
-  const record = node * NODE.STRIDE;
-  const first = nodes[record + NODE.RRSETS]! * RRSET.STRIDE;
-  const end = first + nodes[record + NODE.RRSETS_COUNT]! * RRSET.STRIDE;
+  const { nodes } = query.snapshot;
+  const first = nodes[node + NODE.RRSETS]!;
+  const end = first + nodes[node + NODE.RRSETS_COUNT]! * RRSET.STRIDE;
   let alias = -1;
   for (let at = first; at < end; at += RRSET.STRIDE) {
-    const type = rrsets[at + RRSET.TYPE]!;
+    const type = nodes[at + RRSET.TYPE]!;
     if (type === query.type) return at;
     if (type === TYPE.CNAME) alias = at;
   }
@@ -139,14 +155,14 @@ function findRRset(query: Query, node: number): number {
 }
 
 function hasRRsets(query: Query, node: number): boolean {
-  return query.snapshot.nodes[node * NODE.STRIDE + NODE.RRSETS_COUNT]! > 0;
+  return query.snapshot.nodes[node + NODE.RRSETS_COUNT]! > 0;
 }
 
 /** Copies a precompiled RRset; returns where its alias leads, or STOP. */
 function writeStatic(query: Query, rrset: number, zone: number, owner: number): number {
-  const { rrsets, blobs, fixups, zones } = query.snapshot;
+  const { nodes, blobs, fixups, zones } = query.snapshot;
   const at = query.at;
-  if (!writeRecords(query, blobs, rrsets[rrset + RRSET.BYTES]!, rrsets[rrset + RRSET.BYTES_LENGTH]!, owner)) {
+  if (!writeRecords(query, blobs, nodes[rrset + RRSET.BYTES]!, nodes[rrset + RRSET.BYTES_LENGTH]!, owner)) {
     truncate(query);
     return STOP;
   }
@@ -154,26 +170,26 @@ function writeStatic(query: Query, rrset: number, zone: number, owner: number): 
     query,
     at,
     fixups,
-    rrsets[rrset + RRSET.FIXUPS]!,
-    rrsets[rrset + RRSET.FIXUPS_COUNT]!,
+    nodes[rrset + RRSET.FIXUPS]!,
+    nodes[rrset + RRSET.FIXUPS_COUNT]!,
     zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!,
   );
-  query.answers += rrsets[rrset + RRSET.COUNT]!;
+  query.answers += nodes[rrset + RRSET.COUNT]!;
   query.aliasAt = at + 12 - query.base;
-  return rrsets[rrset + RRSET.TYPE] === TYPE.CNAME ? rrsets[rrset + RRSET.TARGET]! : STOP;
+  return nodes[rrset + RRSET.TYPE] === TYPE.CNAME ? nodes[rrset + RRSET.TARGET]! : STOP;
 }
 
 const chosen: Int32Array = new Int32Array(ANSWERS_MAX);
 
 /** Lets the policy choose and writes what it chose; returns where a CNAME endpoint leads, or STOP. */
 function writeDynamic(query: Query, rrset: number, zone: number, owner: number): number {
-  const { rrsets, endpoints, blobs } = query.snapshot;
+  const { nodes, endpoints, blobs } = query.snapshot;
   const result = steer(query, rrset);
   if (result === NO_POOL) {
     negative(query, zone, RCODE.NOERROR);
     return STOP;
   }
-  const family = rrsets[rrset + RRSET.FAMILY]!;
+  const family = nodes[rrset + RRSET.FAMILY]!;
   let count = pickEndpoints(query, result >> 2, family, result & 3, chosen);
   // A health word changed since the pool was judged: rather all than nothing.
   if (count === 0) count = pickEndpoints(query, result >> 2, family, TAKE.ALL, chosen);
@@ -181,14 +197,18 @@ function writeDynamic(query: Query, rrset: number, zone: number, owner: number):
     negative(query, zone, RCODE.NOERROR);
     return STOP;
   }
-  const type = rrsets[rrset + RRSET.TYPE]!;
-  const ttl = rrsets[rrset + RRSET.TTL]!;
+  const type = nodes[rrset + RRSET.TYPE]!;
+  const ttl = nodes[rrset + RRSET.TTL]!;
   for (let i = 0; i < count; i++) {
     const record = chosen[i]! * ENDPOINT.STRIDE;
     const rdata = endpoints[record + ENDPOINT.RDATA]!;
     query.trace?.endpoint(chosen[i]!);
     query.aliasAt = query.at + 12 - query.base;
-    if (!writeRecord(query, owner, type, ttl, blobs, rdata, endpoints[record + ENDPOINT.RDATA_LENGTH]!)) {
+    const fits =
+      family === FAMILY.A
+        ? writeAddress(query, owner, ttl, rdata)
+        : writeRecord(query, owner, type, ttl, blobs, rdata, endpoints[record + ENDPOINT.RDATA_LENGTH]!);
+    if (!fits) {
       truncate(query);
       return STOP;
     }
@@ -235,27 +255,26 @@ function negative(query: Query, zone: number, rcode: number): void {
 
 /** A referral: NS in authority, glue in additional, not authoritative (RFC 1034 §4.3.2 step 3b, RFC 9471). */
 function refer(query: Query, cut: number, zone: number): void {
-  const { nodes, rrsets, zones, blobs, fixups, glue } = query.snapshot;
+  const { nodes, zones, blobs, fixups, glue } = query.snapshot;
   query.authoritative = false;
-  const first = nodes[cut * NODE.STRIDE + NODE.RRSETS]! * RRSET.STRIDE;
-  let rrset = first;
-  while (rrsets[rrset + RRSET.TYPE] !== TYPE.NS) rrset += RRSET.STRIDE;
+  let rrset = nodes[cut + NODE.RRSETS]!;
+  while (nodes[rrset + RRSET.TYPE] !== TYPE.NS) rrset += RRSET.STRIDE;
   const at = query.at;
-  const owner = QUESTION_NAME + query.nameLength - nodes[cut * NODE.STRIDE + NODE.KEY_LENGTH]!;
-  if (!writeRecords(query, blobs, rrsets[rrset + RRSET.BYTES]!, rrsets[rrset + RRSET.BYTES_LENGTH]!, owner)) {
+  const owner = QUESTION_NAME + query.nameLength - nodes[cut + NODE.NAME_LENGTH]!;
+  if (!writeRecords(query, blobs, nodes[rrset + RRSET.BYTES]!, nodes[rrset + RRSET.BYTES_LENGTH]!, owner)) {
     return truncate(query);
   }
   patchSuffixes(
     query,
     at,
     fixups,
-    rrsets[rrset + RRSET.FIXUPS]!,
-    rrsets[rrset + RRSET.FIXUPS_COUNT]!,
+    nodes[rrset + RRSET.FIXUPS]!,
+    nodes[rrset + RRSET.FIXUPS_COUNT]!,
     zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!,
   );
-  query.authorities += rrsets[rrset + RRSET.COUNT]!;
-  const start = rrsets[rrset + RRSET.TARGET]!;
-  for (let i = start; i < start + rrsets[rrset + RRSET.GLUE_COUNT]!; i++) {
+  query.authorities += nodes[rrset + RRSET.COUNT]!;
+  const start = nodes[rrset + RRSET.TARGET]!;
+  for (let i = start; i < start + nodes[rrset + RRSET.GLUE_COUNT]!; i++) {
     const record = i * GLUE.STRIDE;
     const name = at + glue[record + GLUE.NAME]! - query.base;
     // Hundreds of name servers, over TCP: a compression pointer has 14 bits.

@@ -6,8 +6,8 @@ import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../health/word.js';
 import type { DynamicRRset, Endpoint, Family, Pool, StaticRRset, Zone } from '../zone/model.js';
 import { healthTarget } from '../zone/targets.js';
 import { compileSteering, createTrieCache, type TrieCache, type TrieSource } from './compile-steering.js';
-import { createBuckets, hashName, insertNode } from './name-table.js';
-import { recordBytes } from './record-bytes.js';
+import { createBuckets, hashName, insertNode, nameWords, paddedView } from './name-table.js';
+import { type RecordBytes, recordBytes } from './record-bytes.js';
 import {
   CHASE,
   ENDPOINT,
@@ -36,7 +36,7 @@ export interface CompileInput {
 /** What the numbers in a snapshot stand for: for `explain`, and for nothing on the query path. */
 export interface SnapshotIndex {
   readonly zones: readonly Zone[];
-  readonly nodes: readonly { readonly name: string; readonly zone: number }[];
+  readonly nodes: ReadonlyMap<number, { readonly name: string; readonly zone: number }>;
   readonly pools: readonly { readonly zone: number; readonly pool: Pool }[];
   readonly endpoints: readonly {
     readonly pool: number;
@@ -58,10 +58,10 @@ export function compileSnapshot(input: CompileInput): Compiled {
   const origins = new Set(trees.map((tree) => nameKey(tree.apex.name)));
   for (const [zone, tree] of trees.entries()) {
     numberPools(build, tree.zone, zone);
-    numberNodes(build, tree, zone, origins);
+    placeNodes(build, tree, zone, origins);
   }
   const buckets = createBuckets(build.entries.length, sharedInts);
-  for (const { node, number } of build.entries) insertNode(buckets, hashName(node.name), number);
+  for (const { node, place } of build.entries) insertNode(buckets, hashOf(node.name), place);
   for (const [zone, tree] of trees.entries()) {
     compileSoa(build, tree);
     compilePools(build, tree, zone);
@@ -74,28 +74,27 @@ interface Build {
   readonly input: CompileInput;
   readonly tries: TrieSource;
   readonly nodes: IntTable;
-  readonly rrsets: IntTable;
   readonly zones: IntTable;
   readonly pools: IntTable;
   readonly endpoints: IntTable;
   readonly steering: IntTable;
   readonly fixups: IntTable;
   readonly glue: IntTable;
-  readonly names: ByteTable;
   readonly blobs: ByteTable;
   readonly trieList: GeoTrie[];
-  readonly numbers: Map<TreeNode, number>;
+  /** Where each node is in the table. */
+  readonly places: Map<TreeNode, number>;
   /** Nodes that the name table finds. */
-  readonly entries: { node: TreeNode; number: number }[];
+  readonly entries: { node: TreeNode; place: number }[];
   /** Nodes that it does not find, since another zone of this server owns the name. */
   readonly hidden: Set<TreeNode>;
   /** The zone above that holds the apex of a zone as a name of its own. */
-  readonly parentSides: Map<string, { number: number; labels: number }>;
+  readonly parentSides: Map<string, { place: number; labels: number }>;
   /** By zone: names of pools to their numbers. */
   readonly poolNumbers: Map<string, number>[];
   readonly index: {
     zones: readonly Zone[];
-    nodes: { name: string; zone: number }[];
+    nodes: Map<number, { name: string; zone: number }>;
     pools: { zone: number; pool: Pool }[];
     endpoints: { pool: number; family: Family; endpoint: Endpoint }[];
   };
@@ -106,22 +105,20 @@ function startBuild(input: CompileInput): Build {
     input,
     tries: { geo: input.geo, previous: input.tries ?? createTrieCache(), next: createTrieCache() },
     nodes: new IntTable(),
-    rrsets: new IntTable(),
     zones: new IntTable(),
     pools: new IntTable(),
     endpoints: new IntTable(),
     steering: new IntTable(),
     fixups: new IntTable(),
     glue: new IntTable(),
-    names: new ByteTable(),
     blobs: new ByteTable(),
     trieList: [],
-    numbers: new Map(),
+    places: new Map(),
     entries: [],
     hidden: new Set(),
     parentSides: new Map(),
     poolNumbers: [],
-    index: { zones: input.zones, nodes: [], pools: [], endpoints: [] },
+    index: { zones: input.zones, nodes: new Map(), pools: [], endpoints: [] },
   };
 }
 
@@ -129,9 +126,8 @@ function finish(build: Build, buckets: Int32Array): Compiled {
   const snapshot: Snapshot = {
     id: build.input.id,
     buckets,
-    names: build.names.share(),
     nodes: build.nodes.share(),
-    rrsets: build.rrsets.share(),
+    labelsMax: build.entries.reduce((most, { node }) => Math.max(most, labelCount(node.name)), 0),
     zones: build.zones.share(),
     blobs: build.blobs.share(),
     fixups: build.fixups.share(),
@@ -154,19 +150,28 @@ function numberPools(build: Build, zone: Zone, zoneNumber: number): void {
 }
 
 /**
- * Gives every name its number. Names at and below the apex of another zone of this server belong to that zone:
- * they keep their number, for the DS at the cut, but the table does not find them.
+ * Gives every name its place, with room for its RRsets. Names at and below the apex of another zone of this
+ * server belong to that zone: they keep their place, for the DS at the cut, but the table does not find them.
  */
-function numberNodes(build: Build, tree: ZoneTree, zone: number, origins: ReadonlySet<string>): void {
+function placeNodes(build: Build, tree: ZoneTree, zone: number, origins: ReadonlySet<string>): void {
   for (const node of tree.nodes.values()) {
-    const number = build.index.nodes.length;
-    build.numbers.set(node, number);
-    build.index.nodes.push({ name: formatName(node.name), zone });
-    const key = build.names.push(node.name);
-    build.nodes.push(key, node.name.length, zone, -1, -1, 0, 0, -1);
-    if (!belongsElsewhere(node, tree, origins)) build.entries.push({ node, number });
-    else hide(build, tree, node, number);
+    const place = build.nodes.push(node.name.length, zone, -1, -1, -1, 0, 0, ...nameWords(node.name));
+    build.places.set(node, place);
+    build.index.nodes.set(place, { name: formatName(node.name), zone });
+    const count = rrsetCount(node) + (node === tree.apex ? 1 : 0);
+    build.nodes.set(place + NODE.RRSETS, build.nodes.length);
+    build.nodes.set(place + NODE.RRSETS_COUNT, count);
+    for (let i = 0; i < count; i++) build.nodes.push(...NO_RRSET);
+    if (!belongsElsewhere(node, tree, origins)) build.entries.push({ node, place });
+    else hide(build, tree, node, place);
   }
+}
+
+const NO_RRSET: readonly number[] = Array<number>(RRSET.STRIDE).fill(0);
+
+/** A dynamic RRset is one for each family. */
+function rrsetCount(node: TreeNode): number {
+  return node.rrsets.reduce((sum, rrset) => sum + (rrset.kind === 'static' ? 1 : rrset.families.length), 0);
 }
 
 function belongsElsewhere(node: TreeNode, tree: ZoneTree, origins: ReadonlySet<string>): boolean {
@@ -178,19 +183,19 @@ function belongsElsewhere(node: TreeNode, tree: ZoneTree, origins: ReadonlySet<s
 }
 
 /** The DS RRset of a zone is its parent's: the closest zone above that has a node of that name. */
-function hide(build: Build, tree: ZoneTree, node: TreeNode, number: number): void {
+function hide(build: Build, tree: ZoneTree, node: TreeNode, place: number): void {
   build.hidden.add(node);
   const key = nameKey(node.name);
   const labels = labelCount(tree.apex.name);
   const known = build.parentSides.get(key);
-  if (!known || labels > known.labels) build.parentSides.set(key, { number, labels });
+  if (!known || labels > known.labels) build.parentSides.set(key, { place, labels });
 }
 
 function compileSoa(build: Build, tree: ZoneTree): void {
   const { soa } = tree.zone;
   const { bytes, fixups } = soaRecord(tree, Math.min(soa.ttl, soa.minimum));
   build.zones.push(
-    build.numbers.get(tree.apex)!,
+    build.places.get(tree.apex)!,
     tree.apex.name.length,
     build.blobs.push(bytes),
     bytes.length,
@@ -199,7 +204,7 @@ function compileSoa(build: Build, tree: ZoneTree): void {
   );
 }
 
-function soaRecord(tree: ZoneTree, ttl: number): ReturnType<typeof recordBytes> {
+function soaRecord(tree: ZoneTree, ttl: number): RecordBytes {
   const { soa } = tree.zone;
   const mname = wireName(soa.mname);
   const rname = wireName(soa.rname);
@@ -253,10 +258,10 @@ function compileEndpoint(
   build.endpoints.push(
     slotOf(build, tree.zone, pool, endpoint, family),
     endpoint.weight,
-    build.blobs.push(rdata),
+    family === 'A' ? new DataView(rdata.buffer, rdata.byteOffset).getInt32(0) : build.blobs.push(rdata),
     rdata.length,
     family === 'CNAME' ? aliasTarget(build, tree, rdata) : CHASE.OUTSIDE,
-    hashName(rdata),
+    hashOf(rdata),
   );
 }
 
@@ -268,54 +273,54 @@ function slotOf(build: Build, zone: Zone, pool: Pool, endpoint: Endpoint, family
 
 function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
   for (const node of tree.nodes.values()) {
-    const record = build.numbers.get(node)! * NODE.STRIDE;
-    build.nodes.set(record + NODE.CUT, node.cut ? build.numbers.get(node.cut)! : -1);
-    build.nodes.set(record + NODE.WILDCARD, node.wildcard ? build.numbers.get(node.wildcard)! : -1);
+    const place = build.places.get(node)!;
+    const { nodes } = build;
+    nodes.set(place + NODE.CUT, node.cut ? build.places.get(node.cut)! : -1);
+    nodes.set(place + NODE.WILDCARD, node.wildcard ? build.places.get(node.wildcard)! : -1);
+    const rrsets: (readonly number[])[] = [];
     if (node === tree.apex) {
-      build.nodes.set(record + NODE.PARENT_SIDE, build.parentSides.get(nameKey(node.name))?.number ?? -1);
+      nodes.set(place + NODE.PARENT_SIDE, build.parentSides.get(nameKey(node.name))?.place ?? -1);
+      rrsets.push(staticFields(build, TYPE.SOA, soaRecord(tree, tree.zone.soa.ttl), [CHASE.OUTSIDE, 0]));
     }
-    const first = build.rrsets.length / RRSET.STRIDE;
-    build.nodes.set(record + NODE.RRSETS, first);
-    if (node === tree.apex) pushStatic(build, TYPE.SOA, soaRecord(tree, tree.zone.soa.ttl), 1, [0, 0]);
     for (const rrset of node.rrsets) {
-      if (rrset.kind === 'static') compileStatic(build, tree, node, rrset);
-      else compileDynamic(build, tree, zone, rrset);
+      if (rrset.kind === 'static') rrsets.push(compileStatic(build, tree, node, rrset));
+      else rrsets.push(...compileDynamic(build, tree, zone, rrset));
     }
-    build.nodes.set(record + NODE.RRSETS_COUNT, build.rrsets.length / RRSET.STRIDE - first);
+    const first = nodes.get(place + NODE.RRSETS);
+    for (const [i, field] of rrsets.flat().entries()) nodes.set(first + i, field);
   }
 }
 
-function compileStatic(build: Build, tree: ZoneTree, node: TreeNode, rrset: StaticRRset): void {
+function compileStatic(build: Build, tree: ZoneTree, node: TreeNode, rrset: StaticRRset): readonly number[] {
   const records = recordBytes(rrset.type, rrset.ttl, rrset.rdata, tree.apex.name);
   let extra: readonly [number, number] = [CHASE.OUTSIDE, 0];
   if (rrset.type === TYPE.CNAME) extra = [aliasTarget(build, tree, rrset.rdata[0]!), 0];
   else if (rrset.type === TYPE.NS && node.cut === node) {
     extra = compileGlue(build, tree, rrset, records.rdataAt);
   }
-  pushStatic(build, rrset.type, records, rrset.rdata.length, extra);
+  return staticFields(build, rrset.type, records, extra);
 }
 
-function pushStatic(
+/** The fields of a static RRset, in the order of RRSET. */
+function staticFields(
   build: Build,
   type: number,
-  records: ReturnType<typeof recordBytes>,
-  count: number,
+  { bytes, fixups, rdataAt }: RecordBytes,
   [target, glueCount]: readonly [number, number],
-): void {
-  const at = build.blobs.push(records.bytes);
-  const fixups = build.fixups.push(...records.fixups);
-  const { bytes } = records;
-  build.rrsets.push(
+): readonly number[] {
+  const at = build.blobs.push(bytes);
+  const firstFixup = build.fixups.push(...fixups);
+  return [
     type,
     RRSET_KIND.STATIC,
     at,
     bytes.length,
-    count,
-    fixups,
-    records.fixups.length,
+    rdataAt.length,
+    firstFixup,
+    fixups.length,
     target,
     glueCount,
-  );
+  ];
 }
 
 /** Addresses in this zone of the name servers of a delegation (RFC 9471 §2: in-domain, and siblings too). */
@@ -352,12 +357,18 @@ function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): number {
     }
     // The resolver has to ask further down, or another zone of this server knows better.
     if (node.cut || build.hidden.has(node)) return CHASE.OUTSIDE;
-    if (at === name) return build.numbers.get(node)!;
-    return node.wildcard ? build.numbers.get(node.wildcard)! : CHASE.NXDOMAIN;
+    if (at === name) return build.places.get(node)!;
+    return node.wildcard ? build.places.get(node.wildcard)! : CHASE.NXDOMAIN;
   }
 }
 
-function compileDynamic(build: Build, tree: ZoneTree, zone: number, rrset: DynamicRRset): void {
+/** The fields of a dynamic RRset, once for each of its families. */
+function compileDynamic(
+  build: Build,
+  tree: ZoneTree,
+  zone: number,
+  rrset: DynamicRRset,
+): readonly (readonly number[])[] {
   const numbers = build.poolNumbers[zone]!;
   const compiled = compileSteering(
     rrset,
@@ -368,22 +379,25 @@ function compileDynamic(build: Build, tree: ZoneTree, zone: number, rrset: Dynam
   );
   const trie = compiled.trie ? trieNumber(build, compiled.trie) : -1;
   const hashes = [...compiled.reachable].some((name) => tree.zone.pools.get(name)?.pick === 'hash');
-  for (const family of rrset.families) {
-    build.rrsets.push(
-      TYPE[family],
-      RRSET_KIND.DYNAMIC,
-      FAMILY[family],
-      rrset.ttl,
-      trie,
-      compiled.classes,
-      compiled.mode,
-      rrset.fail === 'closed' ? 1 : 0,
-      hashes ? 1 : 0,
-    );
-  }
+  return rrset.families.map((family) => [
+    TYPE[family],
+    RRSET_KIND.DYNAMIC,
+    FAMILY[family],
+    rrset.ttl,
+    trie,
+    compiled.classes,
+    compiled.mode,
+    rrset.fail === 'closed' ? 1 : 0,
+    hashes ? 1 : 0,
+  ]);
 }
 
 function trieNumber(build: Build, trie: GeoTrie): number {
   const known = build.trieList.indexOf(trie);
   return known >= 0 ? known : build.trieList.push(trie) - 1;
+}
+
+/** The hash of any bytes, by the rule for names. */
+function hashOf(bytes: Uint8Array): number {
+  return hashName(paddedView(bytes), 0, bytes.length);
 }

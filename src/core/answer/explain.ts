@@ -7,7 +7,7 @@ import type { DynamicRRset, Endpoint, Family, Steering } from '../zone/model.js'
 import { answer } from './answer.js';
 import type { SnapshotIndex } from './compile.js';
 import { COUNTER } from './counters.js';
-import { createQuery } from './query.js';
+import { createQuery, setPacket } from './query.js';
 import { CHASE, ENDPOINT, FAMILIES, type Snapshot } from './snapshot.js';
 import type { Trace } from './trace.js';
 
@@ -57,14 +57,13 @@ export function explain(
   const query = createQuery(snapshot, health, new Float64Array(COUNTER.SIZE), request.seed);
   const steps: ExplainStep[] = [];
   query.trace = new Narrator(snapshot, index, health, steps, request);
-  query.input = encodeQuery({
+  const input = encodeQuery({
     id: 0,
     name: request.name,
     type: request.type,
     edns: { payloadSize: 4096, ...(request.subnet && { subnet: request.subnet }) },
   });
-  query.end = query.input.length;
-  query.output = new Uint8Array(65_535);
+  setPacket(query, input, 0, input.length, new Uint8Array(65_535), 0);
   query.stream = true;
   query.transportLimit = 65_535;
   query.source = request.source;
@@ -111,7 +110,7 @@ class Narrator implements Trace {
   name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void {
     this.#node = node;
     const asked = formatName(this.#request.name);
-    const found = this.#index.nodes[node];
+    const found = this.#index.nodes.get(node);
     if (!found) {
       this.#steps.push({ step: 'name', text: `${asked} is in no zone of this server`, found: how });
       return;
@@ -128,7 +127,7 @@ class Narrator implements Trace {
   }
 
   alias(target: number): void {
-    const found = this.#index.nodes[target];
+    const found = this.#index.nodes.get(target);
     const text = found
       ? `the CNAME is followed to ${found.name}`
       : target === CHASE.NXDOMAIN
@@ -180,7 +179,7 @@ class Narrator implements Trace {
   }
 
   #dynamic(): DynamicRRset | undefined {
-    const node = this.#index.nodes[this.#node];
+    const node = this.#index.nodes.get(this.#node);
     const zone = node && this.#index.zones[node.zone];
     const rrset = zone?.rrsets.find(({ kind, name }) => kind === 'dynamic' && name === node?.name);
     return rrset?.kind === 'dynamic' ? rrset : undefined;

@@ -1,57 +1,62 @@
 import { NODE, type Snapshot } from './snapshot.js';
 
 /**
- * The hash table of owner names. The hash runs over the lower-cased wire form from its end to its start, so
- * that one pass over a name gives the hash of each of its suffixes too, which is what a search for the
- * closest encloser needs.
+ * The hash table of owner names. Names are hashed and compared in words of four bytes, little-endian, the last
+ * one filled up with zeros.
  */
 
-/** FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv. */
-export const HASH_SEED = 0x811c9dc5 | 0;
-const HASH_PRIME = 0x01000193;
+/** Odd, with bits all over: 2³² divided by the golden ratio (Knuth, TAOCP 6.4). */
+const MULTIPLIER = 0x9e3779b1;
+export const HASH_SEED = 0x2545f491;
 
-/** One step of the hash, taken from the last byte of a name to its first. */
-export function hashStep(hash: number, byte: number): number {
-  return Math.imul(hash ^ byte, HASH_PRIME);
+/** Adds one word of a name to its hash. */
+export function hashWord(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, MULTIPLIER);
+  return mixed ^ (mixed >>> 15);
 }
 
-/** The hash of a whole name in lower-case wire form. */
-export function hashName(name: Uint8Array): number {
+/** The hash of the lower-case name at `start..start + length`, behind which there are zeros up to a whole word. */
+export function hashName(name: DataView, start: number, length: number): number {
   let hash = HASH_SEED;
-  for (let i = name.length - 1; i >= 0; i--) hash = hashStep(hash, name[i]!);
+  for (let i = 0; i < length; i += 4) hash = hashWord(hash, name.getInt32(start + i, true));
   return hash;
 }
 
-/** FNV's low bits alone cluster; fold the high half in. */
-function bucketOf(hash: number, mask: number): number {
-  return ((hash ^ (hash >>> 15)) & mask) << 1;
-}
-
-/** The node of the lower-case name at `start..end` of `bytes`, or -1. */
+/** The node of the name at `start..start + length` of `name` (as for `hashName`), or -1. */
 export function findNode(
   snapshot: Snapshot,
-  bytes: Uint8Array,
+  name: DataView,
   start: number,
-  end: number,
+  length: number,
   hash: number,
 ): number {
-  const { buckets, nodes, names } = snapshot;
-  const mask = (buckets.length >> 1) - 1;
-  let at = bucketOf(hash, mask);
+  const { buckets, nodes } = snapshot;
+  const last = buckets.length - 1;
+  let at = (hash << 1) & last;
   for (;;) {
     const node = buckets[at + 1]!;
     if (node < 0) return -1;
-    if (buckets[at] === hash) {
-      const record = node * NODE.STRIDE;
-      if (nodes[record + NODE.KEY_LENGTH] === end - start) {
-        const key = nodes[record + NODE.KEY]! - start;
-        let i = start;
-        while (i < end && names[key + i] === bytes[i]) i++;
-        if (i === end) return node;
-      }
+    if (buckets[at] === hash && nodes[node + NODE.NAME_LENGTH] === length) {
+      let i = 0;
+      const key = node + NODE.NAME;
+      while (i < length && nodes[key + (i >> 2)] === name.getInt32(start + i, true)) i += 4;
+      if (i >= length) return node;
     }
-    at = (at + 2) & ((mask << 1) | 1);
+    at = (at + 2) & last;
   }
+}
+
+/** The words of a lower-case name, as nodes hold them. */
+export function nameWords(name: Uint8Array): readonly number[] {
+  const view = paddedView(name);
+  return Array.from({ length: (name.length + 3) >> 2 }, (_, i) => view.getInt32(4 * i, true));
+}
+
+/** A view for `hashName` and `findNode`. */
+export function paddedView(name: Uint8Array): DataView {
+  const padded = new Uint8Array(name.length + 4);
+  padded.set(name);
+  return new DataView(padded.buffer);
 }
 
 /** An empty table for `count` names, at most half full. */
@@ -63,9 +68,9 @@ export function createBuckets(count: number, allocate: (length: number) => Int32
 
 /** Enters a name that is not in the table yet. */
 export function insertNode(buckets: Int32Array, hash: number, node: number): void {
-  const mask = (buckets.length >> 1) - 1;
-  let at = bucketOf(hash, mask);
-  while (buckets[at + 1]! >= 0) at = (at + 2) & ((mask << 1) | 1);
+  const last = buckets.length - 1;
+  let at = (hash << 1) & last;
+  while (buckets[at + 1]! >= 0) at = (at + 2) & last;
   buckets[at] = hash;
   buckets[at + 1] = node;
 }

@@ -1,6 +1,6 @@
 import { CLASS, EDNS_OPTION, OPCODE, RCODE, TYPE } from '../dns/iana.js';
 import { COUNTER } from './counters.js';
-import { HASH_SEED, hashStep } from './name-table.js';
+import { HASH_SEED, hashWord } from './name-table.js';
 import type { Query } from './query.js';
 
 /** No answer is sent: too short to hold a header, or itself a response (RFC 8906 §3). */
@@ -11,6 +11,8 @@ const NAME_BYTES_MAX = 255;
 const LABEL_BYTES_MAX = 63;
 /** Records to look through for OPT; an honest query has one to three. */
 const ADDITIONALS_MAX = 8;
+/** Header words 1 and 2 of a plain query: one question (RFC 9619), no answers; no authorities, few additionals. */
+const ONE_QUESTION = 0x0001_0000;
 
 /**
  * Reads header, question and EDNS of the packet at `start..end` of `query.input` into the Query.
@@ -23,34 +25,28 @@ const ADDITIONALS_MAX = 8;
  *     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+     RFC 1035 §4.1.1, RFC 2535 §6.1
  */
 export function parseQuery(query: Query): number {
-  const { input, start, counters } = query;
-  reset(query);
-  if (query.end - start < HEADER_BYTES) return drop(counters, COUNTER.DROP_SHORT);
-  if (input[start + 2]! & 0x80) return drop(counters, COUNTER.DROP_RESPONSE);
-  if (((input[start + 2]! >> 3) & 0x0f) !== OPCODE.QUERY) return RCODE.NOTIMP;
-  // Exactly one question (RFC 9619), and nothing in the answer and authority sections of a query.
-  if (input[start + 4] !== 0 || input[start + 5] !== 1) return RCODE.FORMERR;
-  if (input[start + 6]! | input[start + 7]! | input[start + 8]! | input[start + 9]!) return RCODE.FORMERR;
-  const nameEnd = parseName(query, start + HEADER_BYTES);
-  if (nameEnd < 0 || nameEnd + 4 > query.end) return RCODE.FORMERR;
-  query.type = (input[nameEnd]! << 8) | input[nameEnd + 1]!;
-  query.class = (input[nameEnd + 2]! << 8) | input[nameEnd + 3]!;
-  query.questionEnd = nameEnd + 4;
-  const rcode = parseAdditionals(query, (input[start + 10]! << 8) | input[start + 11]!);
-  if (rcode !== RCODE.NOERROR) return rcode;
-  return judgeQuestion(query);
-}
-
-function reset(query: Query): void {
+  const { input, inputView, start, end, counters } = query;
   query.questionEnd = 0;
   query.nameLength = 0;
   query.hasOpt = false;
-  query.ednsVersion = 0;
   query.payloadSize = 512;
   query.dnssecOk = false;
   query.subnetLength = 0;
   query.subnetPrefix = 0;
-  query.subnetFamily = 0;
+  if (end - start < HEADER_BYTES) return drop(counters, COUNTER.DROP_SHORT);
+  const flags = input[start + 2]!;
+  if (flags & 0x80) return drop(counters, COUNTER.DROP_RESPONSE);
+  if (((flags >> 3) & 0x0f) !== OPCODE.QUERY) return RCODE.NOTIMP;
+  const additionals = inputView.getUint32(start + 8);
+  if (inputView.getInt32(start + 4) !== ONE_QUESTION || additionals > ADDITIONALS_MAX) return RCODE.FORMERR;
+  const nameEnd = parseName(query, start + HEADER_BYTES);
+  if (nameEnd < 0) return RCODE.FORMERR;
+  const typeAndClass = inputView.getInt32(nameEnd);
+  query.type = typeAndClass >>> 16;
+  query.class = typeAndClass & 0xffff;
+  query.questionEnd = nameEnd + 4;
+  const rcode = parseAdditionals(query, additionals);
+  return rcode === RCODE.NOERROR ? judgeQuestion(query.type, query.class) : rcode;
 }
 
 function drop(counters: Float64Array, reason: number): number {
@@ -58,10 +54,13 @@ function drop(counters: Float64Array, reason: number): number {
   return DROP;
 }
 
-/** Fills name, labelAt and labelHash; returns the offset after the name, or -1. */
+/**
+ * Fills name, its hash, and labelAt. Returns the offset after the name, or -1 where it or the type and class
+ * behind it are cut short.
+ */
 function parseName(query: Query, from: number): number {
-  const { input, name, labelAt, labelHash } = query;
-  const limit = Math.min(query.end, from + NAME_BYTES_MAX);
+  const { input, labelAt } = query;
+  const limit = Math.min(query.end - 4, from + NAME_BYTES_MAX);
   let at = from;
   let labels = 0;
   for (;;) {
@@ -76,33 +75,49 @@ function parseName(query: Query, from: number): number {
   }
   query.labels = labels;
   query.nameLength = at + 1 - from;
-  let hash = hashStep(HASH_SEED, 0);
-  name[at - from] = 0;
-  labelHash[labels] = hash;
-  let offset = at - from - 1;
-  for (let label = labels - 1; label >= 0; label--) {
-    const first = labelAt[label]!;
-    for (; offset >= first; offset--) {
-      let byte = input[from + offset]!;
-      if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
-      name[offset] = byte;
-      hash = hashStep(hash, byte);
-    }
-    labelHash[label] = hash;
-  }
+  lowerAndHash(query, from, at + 1 - from);
   return at + 1;
+}
+
+/** Four bytes at a time; type and class behind the name make the last, partial read safe. */
+function lowerAndHash(query: Query, from: number, length: number): void {
+  const { inputView, name } = query;
+  const whole = length & ~3;
+  let hash = HASH_SEED;
+  let i = 0;
+  for (; i < whole; i += 4) {
+    const word = lowerWord(inputView.getInt32(from + i, true));
+    name.setInt32(i, word, true);
+    hash = hashWord(hash, word);
+  }
+  if (i < length) {
+    const mask = (1 << (8 * (length & 3))) - 1;
+    const word = lowerWord(inputView.getInt32(from + i, true)) & mask;
+    name.setInt32(i, word, true);
+    hash = hashWord(hash, word);
+    i += 4;
+  }
+  name.setInt32(i, 0, true);
+  query.nameHash = hash;
+}
+
+/** ASCII letters among four bytes in lower case; length bytes are below 64 and stay (RFC 4343 §3). */
+function lowerWord(word: number): number {
+  const low = word & 0x7f7f7f7f;
+  // Bit 7 of each byte: set by the first sum from 'A' on, by the second beyond 'Z'.
+  const letters = (low + 0x3f3f3f3f) & ~(low + 0x25252525) & ~word & 0x80808080;
+  return word | (letters >>> 2);
 }
 
 /** Walks the additional section; only OPT means something here. The message must end where it says. */
 function parseAdditionals(query: Query, count: number): number {
-  if (count > ADDITIONALS_MAX) return RCODE.FORMERR;
   const { input, end } = query;
   let at = query.questionEnd;
   let optAt = -1;
   let optEnd = -1;
   for (let i = 0; i < count; i++) {
     const owner = at;
-    at = skipName(input, at, end);
+    at = at < end && input[at] === 0 ? at + 1 : skipName(input, at, end);
     if (at < 0 || at + 10 > end) return RCODE.FORMERR;
     const type = (input[at]! << 8) | input[at + 1]!;
     const next = at + 10 + ((input[at + 8]! << 8) | input[at + 9]!);
@@ -137,26 +152,24 @@ function skipName(input: Uint8Array, from: number, end: number): number {
  * `at` points at the type (RFC 6891 §6.1.2, §6.1.3).
  */
 function parseOpt(query: Query, at: number, end: number): number {
-  const { input, counters } = query;
+  const { input, inputView, counters } = query;
   query.hasOpt = true;
   counters[COUNTER.EDNS] = counters[COUNTER.EDNS]! + 1;
-  const size = (input[at + 2]! << 8) | input[at + 3]!;
-  query.payloadSize = Math.max(size, 512);
-  query.ednsVersion = input[at + 5]!;
+  query.payloadSize = Math.max((input[at + 2]! << 8) | input[at + 3]!, 512);
   query.dnssecOk = (input[at + 6]! & 0x80) !== 0;
   // Of another version not even the shape of the options is known.
-  if (query.ednsVersion !== 0) return RCODE.BADVERS;
+  if (input[at + 5] !== 0) return RCODE.BADVERS;
   let option = at + 10;
   while (option + 4 <= end) {
-    const code = (input[option]! << 8) | input[option + 1]!;
-    const length = (input[option + 2]! << 8) | input[option + 3]!;
-    if (option + 4 + length > end) return RCODE.FORMERR;
-    if (code === EDNS_OPTION.CLIENT_SUBNET) {
-      if (query.subnetLength > 0) return RCODE.FORMERR;
-      const rcode = parseSubnet(query, option + 4, length);
+    const codeAndLength = inputView.getInt32(option);
+    const length = codeAndLength & 0xffff;
+    option += 4;
+    if (option + length > end) return RCODE.FORMERR;
+    if (codeAndLength >>> 16 === EDNS_OPTION.CLIENT_SUBNET) {
+      const rcode = parseSubnet(query, option, length);
       if (rcode !== RCODE.NOERROR) return rcode;
     }
-    option += 4 + length;
+    option += length;
   }
   return option === end ? RCODE.NOERROR : RCODE.FORMERR;
 }
@@ -167,15 +180,23 @@ function parseOpt(query: Query, at: number, end: number): number {
  * prefix, as `dig +subnet=0` sends it.
  */
 function parseSubnet(query: Query, at: number, length: number): number {
-  const { input, counters } = query;
-  if (length < 4) return RCODE.FORMERR;
-  const family = (input[at]! << 8) | input[at + 1]!;
-  const prefix = input[at + 2]!;
+  const { input, inputView, subnet, counters } = query;
+  if (length < 4 || query.subnetLength > 0) return RCODE.FORMERR;
+  const fields = inputView.getInt32(at);
+  const family = fields >>> 16;
+  const prefix = (fields >>> 8) & 0xff;
   const bits = family === 1 ? 32 : family === 2 ? 128 : 0;
-  if (family > 2 || prefix > bits || input[at + 3] !== 0) return RCODE.FORMERR;
+  if (family > 2 || prefix > bits || (fields & 0xff) !== 0) return RCODE.FORMERR;
   if (length - 4 !== (prefix + 7) >> 3) return RCODE.FORMERR;
   if (prefix & 7 && input[at + length - 1]! & (0xff >> (prefix & 7))) return RCODE.FORMERR;
-  for (let i = 0; i < length; i++) query.subnet[i] = input[at + i]!;
+  let address = 0;
+  for (let i = 0; i < length; i++) {
+    const byte = input[at + i]!;
+    subnet[i] = byte;
+    // The bytes of the address run out of the left end of the word after four: right for IPv4 only.
+    if (i >= 4) address = (address << 8) | byte;
+  }
+  query.subnetAddress = length < 8 && length > 4 ? address << (8 * (8 - length)) : address;
   query.subnetLength = length;
   query.subnetFamily = family;
   query.subnetPrefix = prefix;
@@ -184,15 +205,14 @@ function parseSubnet(query: Query, at: number, length: number): number {
 }
 
 /** What this server answers at all: class IN, and types that name data. */
-function judgeQuestion(query: Query): number {
-  if (query.class !== CLASS.IN && query.class !== CLASS.ANY) return RCODE.REFUSED;
-  switch (query.type) {
+function judgeQuestion(type: number, qclass: number): number {
+  if (qclass !== CLASS.IN && qclass !== CLASS.ANY) return RCODE.REFUSED;
+  // Most questions are for a type below the first of those that are none.
+  if (type < TYPE.TKEY) return type === 0 || type === TYPE.OPT ? RCODE.FORMERR : RCODE.NOERROR;
+  switch (type) {
     case TYPE.AXFR:
     case TYPE.IXFR:
       return RCODE.REFUSED;
-    case TYPE.OPT:
-    case 0:
-      return RCODE.FORMERR;
     case TYPE.TKEY:
     case TYPE.TSIG:
     case TYPE.MAILA:

@@ -8,9 +8,11 @@ import type { Trace } from './trace.js';
 export interface Query {
   // What the packet is in and where the answer goes; both may be the same place.
   input: Uint8Array;
+  inputView: DataView;
   start: number;
   end: number;
   output: Uint8Array;
+  outputView: DataView;
   base: number;
   /** Largest answer that the transport carries, bytes. */
   transportLimit: number;
@@ -28,15 +30,14 @@ export interface Query {
   type: number;
   class: number;
   questionEnd: number;
-  /** The name in lower case. */
-  readonly name: Uint8Array;
-  /** Start of each label in `name`, and the hash of the name from there on. */
+  /** The name in lower case, with a word of zeros behind it. */
+  readonly name: DataView;
+  nameHash: number;
+  /** Start of each label in the name. */
   readonly labelAt: Int32Array;
-  readonly labelHash: Int32Array;
 
   // EDNS.
   hasOpt: boolean;
-  ednsVersion: number;
   payloadSize: number;
   dnssecOk: boolean;
   /** Bytes of the client-subnet option's data, or 0 where there is none. */
@@ -68,6 +69,8 @@ export interface Query {
   /** The client's address for geography: IPv4 as an int32, or 16 bytes. */
   clientFamily: 4 | 6;
   clientAddress: number;
+  /** The family 1 address of the client-subnet option. */
+  subnetAddress: number;
   readonly clientBytes: Uint8Array;
 
   snapshot: Snapshot;
@@ -85,11 +88,14 @@ export function createQuery(
   seed: number,
 ): Query {
   const nothing = new Uint8Array(0);
+  const noView = new DataView(nothing.buffer);
   return {
     input: nothing,
+    inputView: noView,
     start: 0,
     end: 0,
     output: nothing,
+    outputView: noView,
     base: 0,
     transportLimit: 512,
     stream: false,
@@ -101,11 +107,10 @@ export function createQuery(
     type: 0,
     class: 0,
     questionEnd: 0,
-    name: new Uint8Array(256),
+    name: new DataView(new ArrayBuffer(264)),
+    nameHash: 0,
     labelAt: new Int32Array(128),
-    labelHash: new Int32Array(128),
     hasOpt: false,
-    ednsVersion: 0,
     payloadSize: 512,
     dnssecOk: false,
     subnetLength: 0,
@@ -126,12 +131,35 @@ export function createQuery(
     random: seed | 0 || 0x9e3779b9 | 0,
     clientFamily: 4,
     clientAddress: 0,
+    subnetAddress: 0,
     clientBytes: new Uint8Array(16),
     snapshot,
     health,
     counters,
     trace: null,
   };
+}
+
+/** Points a Query at a packet and at the place for its answer. Makes views only when the arrays are others than before. */
+export function setPacket(
+  query: Query,
+  input: Uint8Array,
+  start: number,
+  end: number,
+  output: Uint8Array,
+  base: number,
+): void {
+  if (query.input !== input) {
+    query.input = input;
+    query.inputView = new DataView(input.buffer, input.byteOffset, input.byteLength);
+  }
+  if (query.output !== output) {
+    query.output = output;
+    query.outputView = new DataView(output.buffer, output.byteOffset, output.byteLength);
+  }
+  query.start = start;
+  query.end = end;
+  query.base = base;
 }
 
 /** The next draw, 0 ≤ draw < 2³² (xorshift32, Marsaglia 2003). */

@@ -4,21 +4,21 @@ import type { GeoTrie } from '../geo/trie.js';
  * The Snapshot: everything that `answer()` reads, compiled into flat tables on SharedArrayBuffers.
  * It is built aside by `compile.ts`, never changed afterwards, and handed to the workers by reference.
  *
- *     buckets ──▶ nodes ──▶ rrsets ──▶ blobs (ready RRs)          static data
- *                   │          └─────▶ chains ──▶ pools ──▶ endpoints ──▶ blobs (rdata), health words
- *                   └──▶ zones
+ *     buckets ──▶ nodes ─┬─ static RRset ──▶ blobs (ready RRs)
+ *                        ├─ dynamic RRset ─▶ chains ──▶ pools ──▶ endpoints ──▶ blobs (rdata), health words
+ *                        └──▶ zones
  *
- * A table is an Int32Array of records of fixed stride; a field is named by its offset in the record. An
- * index of -1 means "none".
+ * A table is an Int32Array of records; a field is named by its offset in the record. Nodes and RRsets are
+ * named by the offset of their record in `nodes`, other records by their number. -1 means "none".
  */
 export interface Snapshot {
   readonly id: number;
   /** Pairs [hash of the name, node]; open addressing, a power of two of them; node -1 is free. */
   readonly buckets: Int32Array;
-  /** Owner names in lower-case wire form, one after the other. */
-  readonly names: Uint8Array;
+  /** Each node with its name and its RRsets behind it, so that a query touches few cache lines. */
   readonly nodes: Int32Array;
-  readonly rrsets: Int32Array;
+  /** Labels of the longest name: a longer suffix of a question needs no look-up. */
+  readonly labelsMax: number;
   readonly zones: Int32Array;
   /** Precompiled RRs and rdata. */
   readonly blobs: Uint8Array;
@@ -34,18 +34,20 @@ export interface Snapshot {
 
 /** An owner name, or an empty non-terminal (RRSETS_COUNT 0). */
 export const NODE = {
-  KEY: 0,
-  KEY_LENGTH: 1,
-  ZONE: 2,
+  /** Bytes of the name. */
+  NAME_LENGTH: 0,
+  ZONE: 1,
   /** The delegation at or above this name, as a node; -1 where the zone is authoritative. */
-  CUT: 3,
+  CUT: 2,
   /** The `*` child, as a node. */
-  WILDCARD: 4,
+  WILDCARD: 3,
+  /** At the apex of a zone whose parent is served too: the parent's node, which owns the DS RRset. */
+  PARENT_SIDE: 4,
+  /** Where the RRsets begin, and how many there are. */
   RRSETS: 5,
   RRSETS_COUNT: 6,
-  /** At the apex of a zone whose parent is served too: the parent's node, which owns the DS RRset. */
-  PARENT_SIDE: 7,
-  STRIDE: 8,
+  /** The name in lower-case wire form, as little-endian words, the last one filled up with zeros. */
+  NAME: 7,
 } as const;
 
 export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1 } as const;
@@ -130,6 +132,7 @@ export const ENDPOINT = {
   /** Index of the health word. */
   SLOT: 0,
   WEIGHT: 1,
+  /** An IPv4 address itself; else where the rdata begins in `blobs`. */
   RDATA: 2,
   RDATA_LENGTH: 3,
   /** For a CNAME endpoint: as RRSET.TARGET. */

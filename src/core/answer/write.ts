@@ -1,4 +1,4 @@
-import { CLASS, EDNS_OPTION } from '../dns/iana.js';
+import { CLASS, EDNS_OPTION, TYPE } from '../dns/iana.js';
 import type { Query } from './query.js';
 
 /**
@@ -10,13 +10,15 @@ const HEADER_BYTES = 12;
 const OPT_BYTES = 11;
 /** Offset of the question's name in every message, and the compression pointer to it. */
 export const QUESTION_NAME = 12;
+/** The payload size that this server announces and keeps to: no fragments on any sane path (RFC 9715). */
+export const PAYLOAD_SIZE = 1232;
 
 /** Keeps the question as it was asked, in its own case, and opens the answer section. */
 export function beginAnswer(query: Query): void {
   const { input, output, start, base, questionEnd } = query;
   const length = questionEnd > 0 ? questionEnd - start : HEADER_BYTES;
   if (output !== input || base !== start) {
-    for (let i = HEADER_BYTES; i < length; i++) output[base + i] = input[start + i]!;
+    for (let i = 0; i < length; i++) output[base + i] = input[start + i]!;
   }
   query.at = base + length;
   query.answers = 0;
@@ -39,10 +41,7 @@ export function truncate(query: Query): void {
   query.truncated = true;
 }
 
-/**
- * Copies precompiled RRs (each with the owner pointer 0xC00C) and patches them: owners to `owner`, an offset
- * in the message, and the two bytes at each fixup to the apex's place in the question.
- */
+/** Copies precompiled RRs (each with the owner pointer 0xC00C); sets their owners to `owner`, an offset in the message. */
 export function writeRecords(
   query: Query,
   bytes: Uint8Array,
@@ -58,6 +57,7 @@ export function writeRecords(
   return true;
 }
 
+/** Points the two bytes at each fixup of the records at `recordsAt` to the apex's place in the question. */
 export function patchSuffixes(
   query: Query,
   recordsAt: number,
@@ -66,13 +66,20 @@ export function patchSuffixes(
   count: number,
   apexLength: number,
 ): void {
-  if (count === 0) return;
   const pointer = 0xc000 | (QUESTION_NAME + query.nameLength - apexLength);
   for (let i = from; i < from + count; i++) {
-    const at = recordsAt + fixups[i]!;
-    query.output[at] = pointer >> 8;
-    query.output[at + 1] = pointer & 0xff;
+    query.outputView.setInt16(recordsAt + fixups[i]!, pointer);
   }
+}
+
+/** An address record. */
+export function writeAddress(query: Query, owner: number, ttl: number, address: number): boolean {
+  const { at } = query;
+  if (at + 16 > query.limit) return false;
+  writeFixed(query.outputView, at, owner, TYPE.A, ttl, 4);
+  query.outputView.setInt32(at + 12, address);
+  query.at = at + 16;
+  return true;
 }
 
 /** One RR from its parts: `rdata` is `length` bytes at `from` of `bytes`. */
@@ -85,45 +92,39 @@ export function writeRecord(
   from: number,
   length: number,
 ): boolean {
-  const { output } = query;
-  let at = query.at;
+  const { output, at } = query;
   if (at + 12 + length > query.limit) return false;
-  output[at++] = 0xc0 | (owner >> 8);
-  output[at++] = owner & 0xff;
-  output[at++] = type >> 8;
-  output[at++] = type & 0xff;
-  output[at++] = 0;
-  output[at++] = CLASS.IN;
-  output[at++] = ttl >>> 24;
-  output[at++] = (ttl >>> 16) & 0xff;
-  output[at++] = (ttl >>> 8) & 0xff;
-  output[at++] = ttl & 0xff;
-  output[at++] = length >> 8;
-  output[at++] = length & 0xff;
-  for (let i = 0; i < length; i++) output[at + i] = bytes[from + i]!;
-  query.at = at + length;
+  writeFixed(query.outputView, at, owner, type, ttl, length);
+  for (let i = 0; i < length; i++) output[at + 12 + i] = bytes[from + i]!;
+  query.at = at + 12 + length;
   return true;
 }
 
-/** Writes OPT and header; returns the length of the message. */
+/** Owner pointer, type, class, TTL and RDLENGTH: three words. */
+function writeFixed(
+  view: DataView,
+  at: number,
+  owner: number,
+  type: number,
+  ttl: number,
+  length: number,
+): void {
+  view.setInt32(at, ((0xc000 | owner) << 16) | type);
+  view.setInt32(at + 4, (CLASS.IN << 16) | (ttl >>> 16));
+  view.setInt32(at + 8, (ttl << 16) | length);
+}
+
+/** Writes OPT and header; returns the length of the message. The ID is in its place already. */
 export function finishAnswer(query: Query): number {
-  const { input, output, start, base } = query;
+  const { output, outputView, base } = query;
   if (query.hasOpt) writeOpt(query);
-  output[base] = input[start]!;
-  output[base + 1] = input[start + 1]!;
   // QR, the opcode and RD as asked, AA, TC.
   output[base + 2] =
-    0x80 | (input[start + 2]! & 0x79) | (query.authoritative ? 0x04 : 0) | (query.truncated ? 0x02 : 0);
+    0x80 | (output[base + 2]! & 0x79) | (query.authoritative ? 0x04 : 0) | (query.truncated ? 0x02 : 0);
   // CD is copied (RFC 4035 §3.1.6); RA, Z and AD are clear.
-  output[base + 3] = (input[start + 3]! & 0x10) | (query.rcode & 0x0f);
-  output[base + 4] = 0;
-  output[base + 5] = query.questionEnd > 0 ? 1 : 0;
-  output[base + 6] = query.answers >> 8;
-  output[base + 7] = query.answers & 0xff;
-  output[base + 8] = query.authorities >> 8;
-  output[base + 9] = query.authorities & 0xff;
-  output[base + 10] = query.additionals >> 8;
-  output[base + 11] = query.additionals & 0xff;
+  output[base + 3] = (output[base + 3]! & 0x10) | (query.rcode & 0x0f);
+  outputView.setInt32(base + 4, (query.questionEnd > 0 ? 0x1_0000 : 0) | query.answers);
+  outputView.setInt32(base + 8, (query.authorities << 16) | query.additionals);
   return query.at - base;
 }
 
@@ -143,32 +144,22 @@ function optLength(query: Query): number {
 
 /** Room for it was set aside in `beginAnswer`. The client-subnet option is echoed with the scope (RFC 7871 §7.2.1). */
 function writeOpt(query: Query): void {
-  const { output, subnet, subnetLength } = query;
-  const hasSubnet = subnetLength > 0;
-  let at = query.at;
-  output[at++] = 0;
-  output[at++] = 0;
-  output[at++] = 41;
-  output[at++] = PAYLOAD_SIZE >> 8;
-  output[at++] = PAYLOAD_SIZE & 0xff;
-  output[at++] = query.rcode >> 4;
-  output[at++] = 0;
-  output[at++] = query.dnssecOk ? 0x80 : 0;
-  output[at++] = 0;
-  output[at++] = 0;
-  output[at++] = hasSubnet ? 4 + subnetLength : 0;
-  if (hasSubnet) {
-    output[at++] = 0;
-    output[at++] = EDNS_OPTION.CLIENT_SUBNET;
-    output[at++] = 0;
-    output[at++] = subnetLength;
-    for (let i = 0; i < subnetLength; i++) output[at + i] = subnet[i]!;
-    output[at + 3] = query.scope;
-    at += subnetLength;
-  }
-  query.at = at;
+  const { output, outputView, subnet, subnetLength, at } = query;
+  const options = subnetLength > 0 ? 4 + subnetLength : 0;
+  // Root, type, size | extended RCODE, version 0, DO | RDLENGTH
+  outputView.setInt32(at, (TYPE.OPT << 8) | (PAYLOAD_SIZE >> 8));
+  outputView.setInt32(
+    at + 4,
+    ((PAYLOAD_SIZE & 0xff) << 24) | ((query.rcode >> 4) << 16) | (query.dnssecOk ? 0x80 : 0),
+  );
+  output[at + 8] = 0;
+  output[at + 9] = 0;
+  output[at + 10] = options;
+  query.at = at + OPT_BYTES + options;
   query.additionals++;
+  if (subnetLength === 0) return;
+  const option = at + OPT_BYTES;
+  outputView.setInt32(option, (EDNS_OPTION.CLIENT_SUBNET << 16) | subnetLength);
+  for (let i = 0; i < subnetLength; i++) output[option + 4 + i] = subnet[i]!;
+  output[option + 7] = query.scope;
 }
-
-/** The payload size that this server announces and keeps to: no fragments on any sane path (RFC 9715). */
-export const PAYLOAD_SIZE = 1232;

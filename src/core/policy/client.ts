@@ -63,15 +63,13 @@ export function mix(hash: number): number {
 }
 
 function readSubnet(query: Query): void {
-  const { subnet } = query;
-  const length = query.subnetLength - 4;
   if (query.subnetFamily === 1) {
-    let address = 0;
-    for (let i = 0; i < length; i++) address |= subnet[4 + i]! << (24 - 8 * i);
     query.clientFamily = 4;
-    query.clientAddress = address;
+    query.clientAddress = query.subnetAddress;
     return;
   }
+  const { subnet } = query;
+  const length = query.subnetLength - 4;
   query.clientFamily = 6;
   for (let i = 0; i < 16; i++) query.clientBytes[i] = i < length ? subnet[4 + i]! : 0;
 }

@@ -21,9 +21,9 @@ export const TAKE = {
  * as the client's place decides; health never does.
  */
 export function steer(query: Query, rrset: number): number {
-  const { rrsets, steering } = query.snapshot;
-  const family = rrsets[rrset + RRSET.FAMILY]!;
-  const trie = rrsets[rrset + RRSET.TRIE]!;
+  const { nodes, steering } = query.snapshot;
+  const family = nodes[rrset + RRSET.FAMILY]!;
+  const trie = nodes[rrset + RRSET.TRIE]!;
   locateClient(query);
   let cls = 0;
   if (trie >= 0) {
@@ -32,12 +32,12 @@ export function steer(query: Query, rrset: number): number {
     narrowScope(query, hit & 0xff);
     query.trace?.client(trie, cls, hit & 0xff);
   }
-  if (rrsets[rrset + RRSET.HASHES] === 1) {
+  if (nodes[rrset + RRSET.HASHES] === 1) {
     narrowScope(query, query.clientFamily === 4 ? HASH_PREFIX_V4 : HASH_PREFIX_V6);
   }
-  const list = steering[rrsets[rrset + RRSET.CLASSES]! + cls]!;
-  const failClosed = rrsets[rrset + RRSET.FAIL_CLOSED] === 1;
-  return rrsets[rrset + RRSET.MODE] === MODE.WEIGHTED
+  const list = steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
+  const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
+  return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
     ? chooseWeighted(query, list, family, failClosed)
     : walkChain(query, list, family, failClosed);
 }

@@ -33,10 +33,12 @@ describe('compileSnapshot()', () => {
   });
 
   it('puts all tables into shared memory', () => {
-    const { tries, id, ...tables } = compileSnapshot(input(GEO)).snapshot;
-    for (const table of Object.values(tables)) expect(table.buffer).toBeInstanceOf(SharedArrayBuffer);
-    for (const trie of tries) expect(trie.v4.buffer).toBeInstanceOf(SharedArrayBuffer);
-    expect(id).toBe(1);
+    const { snapshot } = compileSnapshot(input(GEO));
+    const tables: readonly unknown[] = [...Object.values(snapshot), ...snapshot.tries.flatMap(Object.values)];
+    const views = tables.filter((table) => ArrayBuffer.isView(table));
+    expect(views.length).toBeGreaterThan(5);
+    for (const { buffer } of views) expect(buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(snapshot.id).toBe(1);
   });
 
   it.each([
