@@ -110,7 +110,7 @@ plugins => { geoip => {
     const records = namesOf(names)
       .map((name) => {
         const rules = Object.entries(ADDRESSES).map(
-          ([code, address]) => `  - geo: "${code}"\n    A: ${address}\n    TTL: 60`,
+          ([code, address]) => `  - geo: "${code}"\n    A: ${address}`,
         );
         return `${name}.${ZONE}:\n${rules.join('\n')}`;
       })

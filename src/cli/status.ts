@@ -72,6 +72,14 @@ function format(status: Status, zones: Zones['zones']): string {
     ]);
     parts.push('', formatTable(['TARGET', 'STATE', 'OBSERVERS'], rows));
   }
+  if (status.proxies.length > 0) {
+    const rows = status.proxies.map(({ node, region, state, fresh }) => [
+      node,
+      region ?? '',
+      fresh ? (state ?? '') : 'unknown (no fresh report)',
+    ]);
+    parts.push('', formatTable(['PROXY', 'REGION', 'STATE'], rows));
+  }
   const mistakes = [...status.problems, ...geo.problems];
   if (mistakes.length > 0) parts.push('', 'PROBLEMS', ...mistakes);
   return parts.join('\n');

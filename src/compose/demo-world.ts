@@ -152,8 +152,9 @@ async function startProxy(
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
   const started = await startProxyNode(loaded.config, { log, checker: newChecker() });
   if (started.ok) return started;
-  const { code, message, key } = started.failures[0]!;
-  return { code, setting: key.startsWith('admin') ? 'proxy-admin-port' : 'http-port', message };
+  const { code, address: taken, key } = started.failures[0]!;
+  const setting = key.startsWith('admin') ? 'proxy-admin-port' : 'http-port';
+  return { code, setting, message: `cannot listen on ${taken}: ${code}` };
 }
 
 /** The probes of the DNS side, for the endpoints of a proxy. */

@@ -7,6 +7,7 @@ import { claimAddress, isMissingAddress } from '../io/free-port.js';
 import { ListenError, type SocketAddress } from '../io/tier.js';
 import { createProbe } from '../probe/probe.js';
 import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-database.js';
+import { LastGoodZones } from '../sources/last-good.js';
 import type { ServerConfig } from '../sources/server-config.js';
 import { loadZones, watchZones } from '../sources/zone-folder.js';
 import { type ApiHandle, startApi } from './api-server.js';
@@ -43,12 +44,14 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
 
   const parts = wire(config, log, { tier: io.tier, listen: listen.addresses });
   const { control, health, pool } = parts;
+  if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
   await mkdir(config.state, { recursive: true });
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
   for (const problem of geo.problems) control.refuseGeo(problem);
-  const reload = async () => control.loadZones(await loadZones([config.zones]));
+  const lastGood = new LastGoodZones(config.state);
+  const reload = () => reloadZones(config.zones, control, lastGood, log);
   // Watched before they are read, so that no change falls between.
   const watches = [
     watchZones([config.zones], () => void reload()),
@@ -86,6 +89,22 @@ interface Sockets {
   readonly listen: readonly SocketAddress[];
 }
 
+/** Reads the zone files; broken ones are replaced by their last good version, also of an earlier start. */
+async function reloadZones(
+  folder: string,
+  control: ControlPlane,
+  lastGood: LastGoodZones,
+  log: Log,
+): Promise<void> {
+  const loaded = await lastGood.fill(await loadZones([folder]));
+  await control.loadZones(loaded);
+  try {
+    await lastGood.save(loaded);
+  } catch (error) {
+    log.error({ error: String(error) }, 'the last good zones could not be saved');
+  }
+}
+
 /** The parts of a node and how they know of each other. */
 function wire(config: ServerConfig, log: Log, sockets: Sockets) {
   const health = new HealthWatch({
@@ -113,7 +132,6 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       tcp: {
         maxConnections: config.dns.tcp.maxConnections,
         idleTimeoutMs: config.dns.tcp.idleTimeoutMs,
-        maxPipelined: config.dns.tcp.maxPipelined,
       },
     },
     control.snapshot,

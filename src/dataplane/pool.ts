@@ -81,7 +81,12 @@ export class WorkerPool {
   async close(): Promise<void> {
     this.#closing = true;
     const exits = this.#slots.map(
-      ({ worker }) => new Promise<void>((done) => worker.once('exit', () => done())),
+      ({ worker }) =>
+        new Promise<void>((done) => {
+          // A worker that died has no exit to wait for; its replacement ends itself.
+          if (worker.threadId < 0) done();
+          else worker.once('exit', () => done());
+        }),
     );
     for (const slot of this.#slots) send(slot, { type: 'stop' });
     await Promise.all(exits);
@@ -128,6 +133,9 @@ export class WorkerPool {
     });
     // A snapshot may have been published while this worker started.
     if (this.#snapshot.id !== slot.appliedId) send(slot, { type: 'snapshot', snapshot: this.#snapshot });
+    // The worker before this one may have died with a publication on its way; this one began with it.
+    this.#settle();
+    if (this.#closing) send(slot, { type: 'stop' });
   }
 
   #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' }>): void {

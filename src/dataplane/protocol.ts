@@ -16,8 +16,6 @@ export interface TcpLimits {
   /** Of one worker. */
   readonly maxConnections: number;
   readonly idleTimeoutMs: number;
-  /** Queries that are answered for one connection before others get their turn. */
-  readonly maxPipelined: number;
 }
 
 /** What a worker is started with. */

@@ -60,7 +60,8 @@ export interface ReceiverStatus {
 const INTERVAL_MS = 2_000;
 const TIMEOUT_MS = 1_500;
 const JITTER = 0.1;
-/** A receiver that stays away is logged once per this many failures, and when it is back. */
+/** A lost report is made good by the next; a receiver that stays away is logged at the third, then now and then. */
+const LOG_FIRST = 3;
 const LOG_EVERY = 30;
 const ERROR_LENGTH_MAX = 200;
 
@@ -217,7 +218,7 @@ class ReceiverLoop {
 
   #succeeded(status: number): void {
     if (status >= 200 && status < 300) {
-      if (this.#failedInARow > 0) {
+      if (this.#failedInARow >= LOG_FIRST) {
         this.#modules.log.info({ url: this.#receiver.url }, 'reports arrive again');
       }
       this.#sent++;
@@ -233,9 +234,9 @@ class ReceiverLoop {
     if (this.#closed) return;
     this.#failed++;
     this.#lastError = message.slice(0, ERROR_LENGTH_MAX);
-    if (this.#failedInARow++ % LOG_EVERY !== 0) return;
+    if (++this.#failedInARow % LOG_EVERY !== LOG_FIRST) return;
     const facts = { url: this.#receiver.url, error: this.#lastError, failures: this.#failedInARow };
-    this.#modules.log.warn(facts, 'a report did not arrive');
+    this.#modules.log.warn(facts, 'reports do not arrive');
   }
 
   #delayMs(): number {

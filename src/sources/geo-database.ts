@@ -2,7 +2,7 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
-import { Reader } from 'mmdb-lib';
+import { Reader } from 'maxmind';
 import { formatAddress, maskBytes, parseIPv4, parseIPv6 } from '../core/dns/rdata/address.js';
 import {
   EMPTY_LOCATIONS,
@@ -293,7 +293,7 @@ const CANARIES = [
 ];
 
 /**
- * Compares what our trie says with what mmdb-lib's own reader finds in the same bytes, before a database is
+ * Compares what our trie says with what the reader of maxmind finds in the same bytes, before a database is
  * accepted; and refuses one that knows nothing at all.
  */
 function checkCanaries(
@@ -309,7 +309,7 @@ function checkCanaries(
     const reader = new Reader<Readonly<Record<string, never>>>(bytes);
     for (const address of CANARIES) {
       const v4 = parseIPv4(address);
-      // mmdb-lib finds wrong records for IPv6 addresses in a database of IPv4.
+      // It finds wrong records for IPv6 addresses in a database of IPv4.
       if (v4 === undefined && ipVersion === 4) continue;
       const ours = trie.locations[locate(trie, v4 ?? parseIPv6(address)!).id]!;
       if (keyOf(ours) !== keyOf(locationFromRecord(reader.get(address)))) {

@@ -19,7 +19,6 @@ export interface ServerConfig {
     readonly tcp: {
       readonly maxConnections: number;
       readonly idleTimeoutMs: number;
-      readonly maxPipelined: number;
     };
     readonly udp: { readonly maxSize: number };
   };
@@ -27,7 +26,7 @@ export interface ServerConfig {
   readonly zones: string;
   readonly state: string;
   readonly geo: { readonly database: 'embedded' | readonly string[] };
-  /** null: there is no API. Without `tokens` it takes anyone, but then it listens on loopback only. */
+  /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
   readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
   readonly log: { readonly level: ServerFile['log']['level'] };
@@ -105,7 +104,7 @@ function dnsOf(dns: ServerFile['dns'], cores: number, report: Report): ServerCon
     listen: listensOf('dns.listen', dns.listen, report),
     workers: dns.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
     io: dns.io,
-    tcp: { maxConnections: dns.tcp.max_connections, idleTimeoutMs, maxPipelined: dns.tcp.max_pipelined },
+    tcp: { maxConnections: dns.tcp.max_connections, idleTimeoutMs },
     udp: { maxSize: dns.udp.max_size },
   };
 }

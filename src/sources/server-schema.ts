@@ -24,7 +24,6 @@ const Tcp = Type.Object(
       default: '10s',
       description: 'A TCP connection without a query is closed after this.',
     }),
-    max_pipelined: count(1, 1000, 100, 'Queries that one TCP connection may have open.'),
   },
   section,
 );
@@ -77,7 +76,7 @@ const Api = Type.Object(
     listen: Type.Union([Listen, Type.Null()], {
       title: `${LISTEN_TITLE}, or off`,
       default: '127.0.0.1:8300',
-      description: 'Address of the admin API and the dashboard; `off` for none.',
+      description: 'Address of the admin API; `off` for none.',
     }),
     tokens: Type.Optional(
       Type.String({
@@ -113,13 +112,16 @@ export const ServerSchema = Type.Object(
     ),
     dns: Dns,
     zones: folder('./zones', 'Folder of zone files, watched.'),
-    state: folder('./state', 'Folder for the journal of revisions and the last good state.'),
+    state: folder(
+      './state',
+      'Folder for the last good version of each zone file and for the tokens of this node.',
+    ),
     geo: Geo,
     api: Api,
     report_to: Type.Array(Receiver, {
       maxItems: 64,
       default: [],
-      description: 'Other DNS nodes to tell what this node sees: `{ url, token_file }` each.',
+      description: 'Other DNS nodes, `{ url, token_file }` each. Read and checked, but without effect yet.',
     }),
     log: Type.Object(
       {

@@ -9,6 +9,8 @@ import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
 export interface LoadedZone {
   readonly file: string;
   readonly zone: Zone;
+  /** As it was read. */
+  readonly text: string;
 }
 
 export interface LoadedZones {
@@ -51,7 +53,7 @@ export async function loadZones(
     const other = fileOf.get(zone.origin);
     if (other === undefined) {
       fileOf.set(zone.origin, file);
-      zones.push({ file, zone });
+      zones.push({ file, zone, text });
     } else problems.push(wholeFile(file, `the zone ${zone.origin} is already in ${other}`));
   }
   return { zones, problems, files };

@@ -156,10 +156,12 @@ describe('the token of a command', () => {
       { args: ['--token-file', good], env: { MERIDIAN_TOKEN_FILE: wrong }, cwd: temporaryFolder(), code: 0 },
       { args: [], env: {}, cwd: temporaryFolder(), code: 3 },
     ];
-    for (const { args, env, cwd, code } of cases) {
-      const ended = await meridian(['status', '--api', node.api, ...args], { env, cwd });
-      expect({ args, env, code: ended.code }).toEqual({ args, env, code });
-    }
+    await Promise.all(
+      cases.map(async ({ args, env, cwd, code }) => {
+        const ended = await meridian(['status', '--api', node.api, ...args], { env, cwd });
+        expect({ args, env, code: ended.code }).toEqual({ args, env, code });
+      }),
+    );
   });
 
   it('is asked for where there is none', async () => {

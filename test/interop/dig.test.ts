@@ -116,29 +116,31 @@ describe.skipIf(!isInstalled('dig', '-v'))('dig (skipped where it is not install
       { host: '::1', transport: '+tcp' },
     ])('at $host with $transport', ({ host, transport }) => {
       it('prints every record of the example zones', async () => {
-        for (const [question, ...expected] of TABLE) {
-          const answer = await dig(server(host), transport, ...question.split(' '));
-          expect(answer.text).not.toMatch(/WARNING|malformed|extra bytes/i);
-          expect([question, answer.status, answer.flags]).toEqual([
-            question,
-            'NOERROR',
-            expect.arrayContaining(['qr', 'aa']),
-          ]);
-          const wanted = expected.map((text) =>
-            typeof text === 'string' ? text : expect.stringMatching(text),
-          );
-          expect([question, ...answer.answers.toSorted()]).toEqual([question, ...wanted]);
-        }
+        await Promise.all(
+          TABLE.map(async ([question, ...expected]) => {
+            const answer = await dig(server(host), transport, ...question.split(' '));
+            expect(answer.text).not.toMatch(/WARNING|malformed|extra bytes/i);
+            expect([question, answer.status]).toEqual([question, 'NOERROR']);
+            expect(answer.flags).toEqual(expect.arrayContaining(['qr', 'aa']));
+            const wanted = expected.map((text) =>
+              typeof text === 'string' ? text : expect.stringMatching(text),
+            );
+            expect([question, ...answer.answers.toSorted()]).toEqual([question, ...wanted]);
+          }),
+        );
       });
 
       it('prints what is not there', async () => {
-        for (const [question, status, authority] of NEGATIVE) {
-          const answer = await dig(server(host), transport, ...question.split(' '));
-          expect([question, answer.status, answer.answers]).toEqual([question, status, []]);
-          if (authority) expect(answer.authorities[0]).toMatch(authority);
-          else expect(answer.authorities).toEqual([]);
-          expect(answer.flags.includes('aa')).toBe(authority !== undefined && !question.includes('.sub.'));
-        }
+        await Promise.all(
+          NEGATIVE.map(async ([question, status, authority]) => {
+            const answer = await dig(server(host), transport, ...question.split(' '));
+            expect([question, answer.status, answer.answers]).toEqual([question, status, []]);
+            if (authority) expect(answer.authorities[0]).toMatch(authority);
+            else expect(answer.authorities).toEqual([]);
+            const isReferral = question.includes('.sub.');
+            expect(answer.flags.includes('aa')).toBe(authority !== undefined && !isReferral);
+          }),
+        );
       });
     });
 

@@ -18,6 +18,8 @@ const missing = [
   ...((await mayUse(OURS)) && (await mayUse(PARENT)) ? [] : ['port 53']),
 ];
 
+const TITLE = missing.length > 0 ? `unbound (skipped: no ${missing.join(', no ')})` : 'unbound';
+
 const ZONE = `zone: gslb.example.test
 ttl: 30
 nameservers: { ns1: { A: ${OURS} } }
@@ -39,93 +41,89 @@ const PARENT_ZONES = {
   'example.test': `$ORIGIN example.test.\n${SOA}\n@ 300 IN NS ns.test.\nwww 300 IN A 192.0.2.200\ngslb 300 IN NS ns1.gslb\nns1.gslb 300 IN A ${OURS}\n`,
 };
 
-describe.skipIf(missing.length > 0)(
-  `unbound (skipped where a tool is missing: ${missing.join() || 'none'})`,
-  () => {
-    let node: TestNode;
+describe.skipIf(missing.length > 0)(TITLE, () => {
+  let node: TestNode;
+  beforeAll(async () => {
+    node = await startNode({
+      zones: { 'gslb.example.test.yaml': ZONE },
+      config: { dns: { listen: [`${OURS}:53`] } },
+    });
+    await startParent();
+  });
+  afterAll(async () => {
+    await endPrograms();
+    removeFolders();
+  });
+
+  describe.each([
+    { transport: 'UDP', settings: ['tcp-upstream: no'] },
+    { transport: 'TCP', settings: ['tcp-upstream: yes'] },
+  ])('that asks over $transport, with 0x20 and minimised names', ({ transport, settings }) => {
+    let port: number;
     beforeAll(async () => {
-      node = await startNode({
-        zones: { 'gslb.example.test.yaml': ZONE },
-        config: { dns: { listen: [`${OURS}:53`] } },
-      });
-      await startParent();
-    });
-    afterAll(async () => {
-      await endPrograms();
-      removeFolders();
+      port = await startResolver(['module-config: "iterator"', ...settings]);
     });
 
-    describe.each([
-      { transport: 'UDP', settings: ['tcp-upstream: no'] },
-      { transport: 'TCP', settings: ['tcp-upstream: yes'] },
-    ])('that asks over $transport, with 0x20 and minimised names', ({ transport, settings }) => {
-      let port: number;
-      beforeAll(async () => {
-        port = await startResolver(['module-config: "iterator"', ...settings]);
-      });
+    const resolve = (...question: readonly string[]) => dig({ port }, '+rec', ...question);
 
-      const resolve = (...question: readonly string[]) => dig({ port }, '+rec', ...question);
-
-      it('follows the delegation and resolves the geo name', async () => {
-        const before = await requests(node, transport);
-        const answer = await resolve('www.gslb.example.test', 'A');
-        expect([answer.status, answer.answers]).toEqual([
-          'NOERROR',
-          ['www.gslb.example.test. 30 IN A 198.51.100.1'],
-        ]);
-        expect(answer.flags).toContain('ra');
-        expect(await requests(node, transport)).toBeGreaterThan(before);
-      });
-
-      it('finds names below empty ones, which minimised queries ask for first', async () => {
-        const answer = await resolve('a.deep.name.gslb.example.test', 'A');
-        expect(answer.answers).toEqual(['a.deep.name.gslb.example.test. 30 IN A 192.0.2.9']);
-      });
-
-      it('follows an alias', async () => {
-        const { answers } = await resolve('alias.gslb.example.test', 'A');
-        expect(answers).toEqual([
-          'alias.gslb.example.test. 30 IN CNAME www.gslb.example.test.',
-          expect.stringMatching(/^www\.gslb\.example\.test\. \d+ IN A 198\.51\.100\.1$/),
-        ]);
-      });
-
-      it('gets an answer that does not fit into a datagram', async () => {
-        expect((await resolve('long.gslb.example.test', 'TXT', '+tcp')).answers).toHaveLength(30);
-      });
-
-      it.each([
-        { question: ['nope.gslb.example.test', 'A'], status: 'NXDOMAIN' },
-        { question: ['www.gslb.example.test', 'AAAA'], status: 'NOERROR' },
-        { question: ['deep.name.gslb.example.test', 'A'], status: 'NOERROR' },
-      ])('takes the negative answer to $question', async ({ question, status }) => {
-        const answer = await resolve(...question);
-        expect([answer.status, answer.answers]).toEqual([status, []]);
-        expect(answer.authorities[0]).toMatch(/^gslb\.example\.test\. \d+ IN SOA /);
-      });
-    });
-
-    it('that sends client subnets gets the region of each, and keeps it for the scope', async () => {
-      const port = await startResolver([
-        'module-config: "subnetcache iterator"',
-        `send-client-subnet: ${OURS}`,
-        'client-subnet-always-forward: yes',
-        'max-client-subnet-ipv4: 24',
+    it('follows the delegation and resolves the geo name', async () => {
+      const before = await requests(node, transport);
+      const answer = await resolve('www.gslb.example.test', 'A');
+      expect([answer.status, answer.answers]).toEqual([
+        'NOERROR',
+        ['www.gslb.example.test. 30 IN A 198.51.100.1'],
       ]);
-      const ask = (subnet: string) =>
-        dig({ port }, '+rec', 'www.gslb.example.test', 'A', `+subnet=${subnet}`);
-      const answers = async (subnet: string) =>
-        (await ask(subnet)).answers.map((line) => line.split(' ').at(-1));
-      expect(await answers('53.0.0.0/24')).toEqual(['192.0.2.1']);
-      expect(await answers('133.11.0.0/24')).toEqual(['203.0.113.1']);
-      expect(await answers('8.8.8.0/24')).toEqual(['198.51.100.1']);
-      // 53.0.0.0/8 is all in one country: another client of it is answered from the cache.
-      const before = await requests(node, 'UDP');
-      expect(await answers('53.200.0.0/24')).toEqual(['192.0.2.1']);
-      expect(await requests(node, 'UDP')).toBe(before);
+      expect(answer.flags).toContain('ra');
+      expect(await requests(node, transport)).toBeGreaterThan(before);
     });
-  },
-);
+
+    it('finds names below empty ones, which minimised queries ask for first', async () => {
+      const answer = await resolve('a.deep.name.gslb.example.test', 'A');
+      expect(answer.answers).toEqual(['a.deep.name.gslb.example.test. 30 IN A 192.0.2.9']);
+    });
+
+    it('follows an alias', async () => {
+      const { answers } = await resolve('alias.gslb.example.test', 'A');
+      expect(answers).toEqual([
+        'alias.gslb.example.test. 30 IN CNAME www.gslb.example.test.',
+        expect.stringMatching(/^www\.gslb\.example\.test\. \d+ IN A 198\.51\.100\.1$/),
+      ]);
+    });
+
+    it('gets an answer that does not fit into a datagram', async () => {
+      expect((await resolve('long.gslb.example.test', 'TXT', '+tcp')).answers).toHaveLength(30);
+    });
+
+    it.each([
+      { question: ['nope.gslb.example.test', 'A'], status: 'NXDOMAIN' },
+      { question: ['www.gslb.example.test', 'AAAA'], status: 'NOERROR' },
+      { question: ['deep.name.gslb.example.test', 'A'], status: 'NOERROR' },
+    ])('takes the negative answer to $question', async ({ question, status }) => {
+      const answer = await resolve(...question);
+      expect([answer.status, answer.answers]).toEqual([status, []]);
+      expect(answer.authorities[0]).toMatch(/^gslb\.example\.test\. \d+ IN SOA /);
+    });
+  });
+
+  it('that sends client subnets gets the region of each, and keeps it for the scope', async () => {
+    const port = await startResolver([
+      'module-config: "subnetcache iterator"',
+      `send-client-subnet: ${OURS}`,
+      'client-subnet-always-forward: yes',
+      'max-client-subnet-ipv4: 24',
+    ]);
+    const ask = (subnet: string) => dig({ port }, '+rec', 'www.gslb.example.test', 'A', `+subnet=${subnet}`);
+    const answers = async (subnet: string) =>
+      (await ask(subnet)).answers.map((line) => line.split(' ').at(-1));
+    expect(await answers('53.0.0.0/24')).toEqual(['192.0.2.1']);
+    expect(await answers('133.11.0.0/24')).toEqual(['203.0.113.1']);
+    expect(await answers('8.8.8.0/24')).toEqual(['198.51.100.1']);
+    // 53.0.0.0/8 is all in one country: another client of it is answered from the cache.
+    const before = await requests(node, 'UDP');
+    expect(await answers('53.200.0.0/24')).toEqual(['192.0.2.1']);
+    expect(await requests(node, 'UDP')).toBe(before);
+  });
+});
 
 async function startParent(): Promise<void> {
   const folder = temporaryFolder();

@@ -38,11 +38,15 @@ export function controlRig(): ControlRig {
     health,
     down,
     async load(files) {
-      const results = Object.entries(files).map(([file, text]) => ({ file, ...loadZoneFile(file, text) }));
+      const results = Object.entries(files).map(([file, text]) => ({
+        file,
+        text,
+        ...loadZoneFile(file, text),
+      }));
       await control.loadZones({
         files: Object.keys(files),
         zones: results.flatMap((result) =>
-          'zone' in result ? [{ file: result.file, zone: result.zone }] : [],
+          'zone' in result ? [{ file: result.file, zone: result.zone, text: result.text }] : [],
         ),
         problems: results.flatMap((result) => ('problems' in result ? result.problems : [])),
       });

@@ -47,24 +47,31 @@ export function expectSameAsOracle(bytes: Uint8Array, message: Message): void {
 }
 
 function theirRecord({ name, ttl, type, data }: OracleRecord): readonly unknown[] {
-  return [nameKey(name), ttl, ...valueKey(type, data)];
+  return [theirName(name), ttl, ...valueKey(type, theirName(String(data)))];
 }
 
 const NUMBERS: Readonly<Record<number, string>> = { 1: 'A', 2: 'NS', 5: 'CNAME', 12: 'PTR' };
 
 function ourRecord({ name, ttl, type, rdata }: Message['answers'][number]): readonly unknown[] {
-  return [nameKey(name), ttl, ...valueKey(NUMBERS[type] ?? '', rdata)];
+  return [ourName(name), ttl, ...valueKey(NUMBERS[type] ?? '', ourName(rdata))];
 }
 
 /** Types whose text is the same for both, once the final dot is gone. */
-function valueKey(type: string, data: unknown): readonly unknown[] {
-  return Object.values(NUMBERS).includes(type) ? [type, nameKey(String(data))] : [];
+function valueKey(type: string, value: string): readonly unknown[] {
+  return Object.values(NUMBERS).includes(type) ? [type, value] : [];
 }
 
-/** dns-packet writes no final dot and no escapes. */
-function nameKey(name: string): string {
+/** Our text without escapes and final dot; bytes that are no ASCII are left out, as dns-packet takes them for UTF-8. */
+function ourName(name: string): string {
   const plain = name.replace(/\\(\d{3}|.)/g, (_, escaped: string) =>
     escaped.length === 3 ? String.fromCharCode(Number(escaped)) : escaped,
   );
-  return plain.endsWith('.') ? plain.slice(0, -1) : plain;
+  return theirName(plain.endsWith('.') ? plain.slice(0, -1) : plain);
+}
+
+function theirName(name: string): string {
+  return [...name]
+    .map((character) => (character < '\x80' ? character : '?'))
+    .join('')
+    .replace(/\?+/g, '?');
 }

@@ -147,7 +147,7 @@ export class QueryRig {
       io: 'portable',
       shared: false,
       datagramMax: this.#datagramMax,
-      tcp: { maxConnections: 1, idleTimeoutMs: 1, maxPipelined: 1 },
+      tcp: { maxConnections: 1, idleTimeoutMs: 1 },
     } as const;
     const { snapshot } = this.compiled;
     return new Responder({ options, snapshot, health: this.health, counters, seed }, (error) => {

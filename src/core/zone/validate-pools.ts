@@ -61,9 +61,28 @@ function validateReferences(zone: Zone, pool: Pool, findings: Findings): void {
     const message = `no pool is named "${fallback}"${allowed(zone.pools.keys())}`;
     findings.add([...at, 'fallback'], 'unknown-name', message);
   } else if (fallback === pool.name) {
-    // Two pools may back each other up: a chain ends where it would visit a pool again.
     findings.add([...at, 'fallback'], 'loop', 'a pool cannot fall back to itself');
+  } else {
+    const loop = loopOf(zone, pool);
+    if (loop) findings.add([...at, 'fallback'], 'loop', loop);
   }
+}
+
+/**
+ * What is wrong with the ring of fallbacks that a pool is part of; told once, at the ring's first pool in the
+ * file. Two pools may back each other up: their chains end where they would visit a pool again.
+ */
+function loopOf(zone: Zone, pool: Pool): string | undefined {
+  const ring: string[] = [];
+  let next: Pool | undefined = pool;
+  while (next && !ring.includes(next.name)) {
+    ring.push(next.name);
+    next = next.fallback === undefined ? undefined : zone.pools.get(next.fallback);
+  }
+  if (next !== pool || ring.length < 3) return undefined;
+  const first = [...zone.pools.keys()].find((name) => ring.includes(name));
+  if (first !== pool.name) return undefined;
+  return `a loop: ${[...ring, pool.name].join(' → ')}; a chain must end, or two pools back each other up`;
 }
 
 function validateEndpoints(pool: Pool, findings: Findings): void {

@@ -28,7 +28,7 @@ function responderFor(snapshot: Snapshot) {
     io: 'portable',
     shared: false,
     datagramMax: 1232,
-    tcp: { maxConnections: 1, idleTimeoutMs: 1, maxPipelined: 1 },
+    tcp: { maxConnections: 1, idleTimeoutMs: 1 },
   } as const;
   const health = createHealthTable(new SharedArrayBuffer(healthTableBytes(1)), 1);
   const responder = new Responder({ options, snapshot, health, counters, seed: 1 }, (error) =>

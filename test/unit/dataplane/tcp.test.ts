@@ -3,7 +3,7 @@ import { COUNTER } from '../../../src/core/answer/counters.js';
 import { TcpService } from '../../../src/dataplane/tcp.js';
 import type { DatagramHandler, StreamConnection } from '../../../src/io/tier.js';
 
-const LIMITS = { maxConnections: 3, idleTimeoutMs: 10_000, maxPipelined: 16 };
+const LIMITS = { maxConnections: 3, idleTimeoutMs: 10_000 };
 
 /** Answers a message with itself in brackets; an empty one and "drop" with nothing. */
 const bracket: DatagramHandler = (input, start, end, output, base) => {

@@ -33,7 +33,7 @@ const DEFAULTS: ServerConfig = {
     ],
     workers: 3,
     io: 'auto',
-    tcp: { maxConnections: 1024, idleTimeoutMs: 10_000, maxPipelined: 100 },
+    tcp: { maxConnections: 1024, idleTimeoutMs: 10_000 },
     udp: { maxSize: 1232 },
   },
   zones: '/srv/etc/zones',
@@ -61,7 +61,7 @@ dns:
   listen: [ "192.0.2.53:53" ]
   workers: 2
   io: portable
-  tcp: { max_connections: 10, idle_timeout: 30s, max_pipelined: 5 }
+  tcp: { max_connections: 10, idle_timeout: 30s }
   udp: { max_size: 1400 }
 zones: /etc/zones
 state: ../state
@@ -76,7 +76,7 @@ log: { level: debug }
         listen: [{ host: '192.0.2.53', port: 53 }],
         workers: 2,
         io: 'portable',
-        tcp: { maxConnections: 10, idleTimeoutMs: 30_000, maxPipelined: 5 },
+        tcp: { maxConnections: 10, idleTimeoutMs: 30_000 },
         udp: { maxSize: 1400 },
       },
       zones: '/etc/zones',
@@ -165,7 +165,6 @@ describe('the environment', () => {
     ['MERIDIAN_DNS_TCP_MAX_CONNECTIONS', '9', (c) => c.dns.tcp.maxConnections, 9],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '1m', (c) => c.dns.tcp.idleTimeoutMs, 60_000],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '5', (c) => c.dns.tcp.idleTimeoutMs, 5000],
-    ['MERIDIAN_DNS_TCP_MAX_PIPELINED', '8', (c) => c.dns.tcp.maxPipelined, 8],
     ['MERIDIAN_DNS_UDP_MAX_SIZE', '512', (c) => c.dns.udp.maxSize, 512],
     ['MERIDIAN_ZONES', 'z', (c) => c.zones, '/srv/z'],
     ['MERIDIAN_STATE', '/var/lib/meridian', (c) => c.state, '/var/lib/meridian'],

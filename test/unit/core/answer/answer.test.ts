@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lines, rigOf, zoneText } from '../../../support/query-rig.js';
+import { lines, QueryRig, readZone, rigOf, zoneText } from '../../../support/query-rig.js';
 
 const SOA = 'ns1.example.com. hostmaster.example.com. 1 3600 600 604800 60';
 /** Negative answers: min(SOA TTL 900, minimum 60). */
@@ -204,6 +204,29 @@ describe('answer() on static data', () => {
     const { question, answers } = rig.ask('wWw.eXAMPLE.cOm', 'A');
     expect(question?.name).toBe('wWw.eXAMPLE.cOm.');
     expect(answers.map(({ name }) => name)).toEqual(['wWw.eXAMPLE.cOm.', 'wWw.eXAMPLE.cOm.']);
+  });
+
+  it('takes letters alone for equal in both cases, at every place in a word (RFC 4343 §3)', () => {
+    const escaped = (byte: number) => `\\${String(byte).padStart(3, '0')}`;
+    const isUpper = (byte: number) => byte >= 0x41 && byte <= 0x5a;
+    const all = Array.from({ length: 256 }, (_, byte) => byte);
+    for (const padding of ['', 'a', 'ab', 'abc']) {
+      const zone = readZone(zoneText('example.com', ''));
+      const rrsets = all
+        .filter((byte) => !isUpper(byte))
+        .map((byte) => ({
+          kind: 'static' as const,
+          name: `${padding}${escaped(byte)}.example.com.`,
+          type: 1,
+          ttl: 60,
+          rdata: [Uint8Array.of(192, 0, 2, byte)],
+        }));
+      const bytes = new QueryRig([{ ...zone, rrsets: [...zone.rrsets, ...rrsets] }]);
+      for (const byte of all) {
+        const [answer] = bytes.ask(`${padding}${escaped(byte)}.example.com`, 'A').answers;
+        expect([byte, answer?.rdata]).toEqual([byte, `192.0.2.${isUpper(byte) ? byte | 0x20 : byte}`]);
+      }
+    }
   });
 
   it('answers a name of 255 bytes and 127 labels', () => {

@@ -277,7 +277,7 @@ records:
   web: { type: A, value: 192.0.2.1 }
   near: { type: A, dynamic: { rules: [{ subnets: [198.51.100.0/25, 198.52.7.0/24], pool: eu }, { pool: us }] } }
   www: { type: CNAME, dynamic: { steering: failover, pools: [inside, outside] } }
-  geo: { type: CNAME, dynamic: { rules: [{ subnets: [198.51.0.0/16], pool: broken }, { subnets: [198.52.0.0/16], pool: chained }, { pool: outside }] } }
+  geo: { type: CNAME, dynamic: { rules: [{ subnets: [198.51.0.0/16], pool: broken }, { subnets: [198.52.0.0/16, 203.0.113.0/24], pool: chained }, { pool: outside }] } }
 `,
       ),
     );
@@ -305,6 +305,8 @@ records:
     const scope = (subnet: string) => rig().ask('geo.example.com', 'A', { subnet }).edns?.scope;
     expect(scope('198.52.0.1/32')).toBe(22);
     expect(scope('198.52.7.1/32')).toBe(24);
+    // The first record looks at more bits than the second.
+    expect(scope('203.0.113.1/32')).toBe(24);
     expect(scope('192.0.2.1/32')).toBe(6);
     expect(rig().ask('near.example.com', 'A', { subnet: '198.51.100.1/32' }).edns?.scope).toBe(25);
   });

@@ -101,6 +101,12 @@ describe('validateZone()', () => {
     expect(found(zone([], [pool('a', 'a')]))).toEqual(['pools.a.fallback loop']);
   });
 
+  it('refuses a ring of three and more, once, and says the way round', () => {
+    const ring = [pool('x', 'a'), pool('a', 'b'), pool('b', 'c'), pool('c', 'a')];
+    expect(found(zone([], ring))).toEqual(['pools.a.fallback loop']);
+    expect(validateZone(zone([], ring))[0]?.message).toContain('a → b → c → a');
+  });
+
   it('looks for a family behind fallbacks, and ends where they go round', () => {
     const steering = { kind: 'failover', pools: ['a'] } as const;
     const six: Pool = {
