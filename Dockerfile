@@ -16,6 +16,8 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY LICENSE ./
+COPY geodb geodb
 COPY schema schema
 COPY zones zones
 RUN ln -s /app/dist/main.js /usr/local/bin/meridian \

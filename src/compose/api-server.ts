@@ -1,4 +1,4 @@
-import { createApi } from '../api/server.js';
+import { type Api, createApi } from '../api/server.js';
 import type { ControlPlane } from '../control/control-plane.js';
 import type { WorkerPool } from '../dataplane/pool.js';
 import type { SocketAddress } from '../io/tier.js';
@@ -59,8 +59,17 @@ export async function startApi(
   }
   const bound = app.server.address();
   const port = typeof bound === 'object' && bound ? bound.port : listen.port;
-  return { address: { host: listen.host, port }, close: () => app.close() };
+  return { address: { host: listen.host, port }, close: () => closeSoon(app) };
 }
+
+/** Lets requests in progress end, but not for long: one that never arrives whole must not keep the node from ending. */
+async function closeSoon(app: Api): Promise<void> {
+  const late = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS_MAX);
+  await app.close();
+  clearTimeout(late);
+}
+
+const CLOSE_MS_MAX = 1000;
 
 async function tokensOf(config: ServerConfig): Promise<{ readonly list: readonly Token[] } | StartProblem> {
   const file = config.api?.tokens;

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { claimAddress } from '../../src/io/free-port.js';
 import { type DatagramHandler, ListenError, type SocketAddress } from '../../src/io/tier.js';
 import {
   batchedUnavailable,
@@ -15,6 +16,7 @@ import {
 } from '../support/tier-rig.js';
 
 const unavailable = batchedUnavailable();
+/** Claimed first, as a node does: a port that is free for UDP may be taken for TCP. */
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 
 describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
@@ -30,7 +32,7 @@ describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
 
   async function listen(streams = new StreamLog(), host = '127.0.0.1') {
     const started = start();
-    const address = await started.tier.listen({ host, port: 0 }, echo, streams);
+    const address = await started.tier.listen(await claimAddress({ host, port: 0 }), echo, streams);
     return { ...started, address, streams };
   }
 
@@ -73,7 +75,7 @@ describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
   test('sends nothing where the handler returns 0, and the others of the burst all the same', async () => {
     const { tier } = start();
     const address = await tier.listen(
-      LOOPBACK,
+      await claimAddress(LOOPBACK),
       (input, from, ...rest) => (input[from] === 0x2d ? 0 : echo(input, from, ...rest)),
       new StreamLog(),
     );
@@ -87,7 +89,7 @@ describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
     const { tier } = start();
     const lengths: number[] = [];
     const address = await tier.listen(
-      LOOPBACK,
+      await claimAddress(LOOPBACK),
       (_input, from, end, output, base) => {
         lengths.push(end - from);
         output[base] = 7;
@@ -104,7 +106,7 @@ describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
   test('sends answers as long as it may', async () => {
     const { tier, failed } = start();
     const address = await tier.listen(
-      LOOPBACK,
+      await claimAddress(LOOPBACK),
       (_i, _s, _e, output, base) => {
         output.fill(9, base, base + DATAGRAM_MAX);
         return DATAGRAM_MAX;
@@ -145,8 +147,8 @@ describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
 
   test('serves several addresses, each with its own handler', async () => {
     const { tier } = start();
-    const one = await tier.listen(LOOPBACK, answerWith(1), new StreamLog());
-    const two = await tier.listen(LOOPBACK, answerWith(2), new StreamLog());
+    const one = await tier.listen(await claimAddress(LOOPBACK), answerWith(1), new StreamLog());
+    const two = await tier.listen(await claimAddress(LOOPBACK), answerWith(2), new StreamLog());
     expect((await exchange(one, [Buffer.from('q')], 1))[0]!.bytes[0]).toBe(1);
     expect((await exchange(two, [Buffer.from('q')], 1))[0]!.bytes[0]).toBe(2);
   });

@@ -22,7 +22,7 @@ let node: TestNode;
 let nobody: string;
 let deadPort: number;
 beforeAll(async () => {
-  node = await startNode({ zones: { 'cli.test.yaml': ZONE } });
+  node = await startNode({ config: { geo: { database: 'embedded' } }, zones: { 'cli.test.yaml': ZONE } });
   [deadPort] = (await freePorts(1)) as [number];
   nobody = `http://127.0.0.1:${deadPort}`;
 });

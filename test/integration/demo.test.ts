@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { demoArguments, demoPorts, startDemo, type TestDemo } from '../support/demo.js';
 import { dig, digShort, isInstalled } from '../support/dig.js';
 import { removeFolders, temporaryFolder } from '../support/folder.js';
-import { endPrograms, meridian } from '../support/process.js';
+import { endPrograms, meridian, run } from '../support/process.js';
 import { until } from '../support/until.js';
 
 const hasDig = isInstalled('dig', '-v');
@@ -26,6 +26,8 @@ const CLIENTS = [
   { country: 'JP', subnet: '133.11.0.0/16', address: '127.0.3.1', region: 'ap' },
   { country: 'JP', subnet: '2400:2410::/32', address: '127.0.3.1', region: 'ap' },
 ];
+
+const HELLO = /^Hello from region (\w+), endpoint 127\.0\./;
 
 describe.skipIf(!hasDig)('meridian demo (skipped where dig is not installed)', () => {
   it('answers within 10 s of its start', async () => {
@@ -57,11 +59,25 @@ describe.skipIf(!hasDig)('meridian demo (skipped where dig is not installed)', (
     expect(await digShort({ host: '::1', port }, ...question, '+tcp')).toEqual(['127.0.1.1']);
   });
 
-  it.each(CLIENTS)('leads $subnet to the region $region by its answer', async ({ subnet, region }) => {
-    const [address] = await digShort({ port: demo.ports['dns-port'] }, 'www.demo.test', `+subnet=${subnet}`);
-    const page = await fetch(`http://${address}:${demo.ports['http-port']}/`);
-    expect(await page.text()).toMatch(new RegExp(`^Hello from region ${region}, endpoint 127\\.0\\.`));
-  });
+  it.skipIf(!isInstalled('curl', '--version')).each(CLIENTS)(
+    'leads curl from $subnet to the region $region by its answer (skipped where curl is not installed)',
+    async ({ subnet, region }) => {
+      const [address] = await digShort(
+        { port: demo.ports['dns-port'] },
+        'www.demo.test',
+        `+subnet=${subnet}`,
+      );
+      const site = `www.demo.test:${demo.ports['http-port']}`;
+      const { code, stdout } = await run('curl', [
+        '-s',
+        '--resolve',
+        `${site}:${address}`,
+        `http://${site}/`,
+      ]);
+      expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(HELLO) });
+      expect(HELLO.exec(stdout)?.[1]).toBe(region);
+    },
+  );
 
   it('probes its proxies on the port that was chosen', async () => {
     const targets = await until('every target up for both observers', async () => {

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { claimAddress } from '../../src/io/free-port.js';
 import { removeFolders, temporaryFolder } from '../support/folder.js';
 import { startNode } from '../support/node.js';
 import { freePorts } from '../support/ports.js';
@@ -24,9 +26,28 @@ describe('meridian serve', () => {
     const node = await startNode({ zones: { 'serve.test.yaml': ZONE } });
     const { code, stdout } = await node.program.end(signal);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    const config = { dns: { listen: [`127.0.0.1:${node.port}`] }, api: { listen: new URL(node.api).host } };
-    const again = await startNode({ folder: node.folder, config });
-    expect(again.port).toBe(node.port);
+    for (const port of [node.port, Number(new URL(node.api).port)]) {
+      await expect(claimAddress({ host: '127.0.0.1', port })).resolves.toMatchObject({ port });
+    }
+  });
+
+  it('ends although clients hold connections and half of a request', async () => {
+    const node = await startNode({ zones: { 'serve.test.yaml': ZONE } });
+    const api = Number(new URL(node.api).port);
+    const halves = [
+      { port: node.port, bytes: '\0' },
+      { port: api, bytes: 'GET /heal' },
+      { port: api, bytes: 'POST /v1/reports HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{' },
+    ];
+    const sockets = halves.map(({ port, bytes }) => {
+      const socket = connect(port, '127.0.0.1').on('error', () => {});
+      socket.write(bytes);
+      return socket;
+    });
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    const fromMs = performance.now();
+    expect((await node.program.end()).code).toBe(0);
+    expect(performance.now() - fromMs).toBeLessThan(5000);
   });
 
   it('takes keys from the environment, which wins over the file', async () => {

@@ -91,7 +91,7 @@ describe.skipIf(!isInstalled('dig', '-v'))('dig (skipped where it is not install
     let node: TestNode;
     beforeAll(async () => {
       node = await startNode({
-        config: { dns: { io } },
+        config: { dns: { io }, geo: { database: 'embedded' } },
         zones: {
           'gslb.example.com.yaml': example('gslb.example.com.yaml'),
           'example.com.yaml': example('octodns/example.com.yaml'),

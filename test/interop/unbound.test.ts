@@ -46,7 +46,7 @@ describe.skipIf(missing.length > 0)(TITLE, () => {
   beforeAll(async () => {
     node = await startNode({
       zones: { 'gslb.example.test.yaml': ZONE },
-      config: { dns: { listen: [`${OURS}:53`] } },
+      config: { dns: { listen: [`${OURS}:53`] }, geo: { database: 'embedded' } },
     });
     await startParent();
   });

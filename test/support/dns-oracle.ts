@@ -70,6 +70,7 @@ function ourName(name: string): string {
 }
 
 function theirName(name: string): string {
+  if (name === '.') return '';
   return [...name]
     .map((character) => (character < '\x80' ? character : '?'))
     .join('')

@@ -8,7 +8,7 @@ import { answer } from './answer.js';
 import type { SnapshotIndex } from './compile.js';
 import { COUNTER } from './counters.js';
 import { createQuery, setPacket } from './query.js';
-import { CHASE, ENDPOINT, FAMILIES, type Snapshot } from './snapshot.js';
+import { CHASE, ENDPOINT, FAMILIES, POOL, type Snapshot } from './snapshot.js';
 import type { Trace } from './trace.js';
 
 export interface ExplainRequest {
@@ -153,7 +153,7 @@ class Narrator implements Trace {
     const { pool: model } = this.#index.pools[pool]!;
     const endpoints = this.#endpointsOf(pool, FAMILIES[family]!);
     const text = `pool ${model.name} (${FAMILIES[family]}): weight ${up} of ${total} is up, ${
-      serves ? 'it serves' : `it needs ${Math.ceil(model.minUp * total)}: passed by`
+      serves ? 'it serves' : `it needs ${this.#needed(pool, family)}: passed by`
     }`;
     this.#steps.push({ step: 'pool', text, pool: model.name, up, total, serves, endpoints });
   }
@@ -176,6 +176,10 @@ class Narrator implements Trace {
     const { family, endpoint: model } = this.#index.endpoints[endpoint]!;
     const text = `answered: ${endpointText(model, family)} (weight ${model.weight})`;
     this.#steps.push({ step: 'endpoint', text, endpoint: endpointText(model, family), weight: model.weight });
+  }
+
+  #needed(pool: number, family: number): number {
+    return this.#snapshot.pools[pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY + POOL.NEEDED]!;
   }
 
   #dynamic(): DynamicRRset | undefined {

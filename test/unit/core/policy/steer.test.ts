@@ -9,7 +9,7 @@ regions:
   mumbai: { location: [19.08, 72.88] }
 pools:
   eu: { region: dublin, monitor: m, pick: all, endpoints: [{ A: 192.0.2.1, AAAA: "2001:db8::1" }], fallback: us }
-  us: { region: ashburn, monitor: m, pick: all, endpoints: [{ A: 192.0.2.2, AAAA: "2001:db8::2" }], fallback: ap }
+  us: { region: ashburn, monitor: m, pick: all, endpoints: [{ A: 192.0.2.2, AAAA: "2001:db8::2" }], fallback: eu }
   ap: { region: mumbai, monitor: m, pick: all, endpoints: [{ A: 192.0.2.3 }], fallback: eu }
   v4: { monitor: m, pick: all, endpoints: [{ A: 192.0.2.4 }] }
 `;
@@ -78,13 +78,22 @@ describe('steering by rules', () => {
 
   it('walks the fallbacks while pools are down, and comes back', () => {
     const rig = rigWith(rules);
-    expect(poolOf(rig, '198.51.100.9')).toBe('eu');
+    expect(poolOf(rig, CALIFORNIA)).toBe('ap');
+    rig.set('down', '192.0.2.3');
+    expect(poolOf(rig, CALIFORNIA)).toBe('eu');
+    rig.set('down', '192.0.2.1');
+    expect(poolOf(rig, CALIFORNIA)).toBe('us');
+    rig.set('up', '192.0.2.3');
+    expect(poolOf(rig, CALIFORNIA)).toBe('ap');
+  });
+
+  it('lets two pools back each other up', () => {
+    const rig = rigWith(rules);
     rig.set('down', '192.0.2.1');
     expect(poolOf(rig, '198.51.100.9')).toBe('us');
-    rig.set('down', '192.0.2.2');
-    expect(poolOf(rig, '198.51.100.9')).toBe('ap');
     rig.set('up', '192.0.2.1');
-    expect(poolOf(rig, '198.51.100.9')).toBe('eu');
+    rig.set('down', '192.0.2.2');
+    expect(poolOf(rig, JAPAN)).toBe('eu');
   });
 
   it('falls back for one family alone', () => {
@@ -155,22 +164,25 @@ describe('steering by failover', () => {
     expect(failover('open').ask('www.example.com', 'A', { subnet: `${EU}/32` }).edns?.scope).toBe(0);
   });
 
-  it('fails open past a pool that the operator emptied', () => {
-    const rig = rigOf(
-      zoneText(
-        'example.com',
-        `monitors: { m: { type: tcp, port: 80 } }
+  it.each(['failover, pools: [drained, other]', 'weighted, pools: { drained: 99, other: 1 }'])(
+    'fails open past a pool that the operator emptied: %s',
+    (steering) => {
+      const rig = rigOf(
+        zoneText(
+          'example.com',
+          `monitors: { m: { type: tcp, port: 80 } }
 pools:
   drained: { monitor: m, endpoints: [{ A: 192.0.2.1, status: down }] }
   other: { monitor: m, endpoints: [{ A: 192.0.2.2 }] }
-records: { www: { type: A, dynamic: { steering: failover, pools: [drained, other] } } }
+records: { www: { type: A, dynamic: { steering: ${steering} } } }
 `,
-      ),
-    );
-    expect(rig.values('www.example.com', 'A')).toEqual(['192.0.2.2']);
-    rig.set('down', '192.0.2.2');
-    expect(rig.values('www.example.com', 'A')).toEqual(['192.0.2.2']);
-  });
+        ),
+      );
+      expect(rig.values('www.example.com', 'A')).toEqual(['192.0.2.2']);
+      rig.set('down', '192.0.2.2');
+      for (let i = 0; i < 10; i++) expect(rig.values('www.example.com', 'A')).toEqual(['192.0.2.2']);
+    },
+  );
 });
 
 describe('steering to the nearest', () => {
