@@ -131,6 +131,8 @@ async function startProxy(
   const text = JSON.stringify({
     node: { name: `proxy-${region.name}`, region: region.name },
     workers: 1,
+    // Ctrl-C should not wait for a client that is slow.
+    timeouts: { drain: '1s' },
     report_to: [{ url: apiUrl, token_file: tokenFile }],
     admin: { listen: `${address}:${ports.proxyAdmin}` },
     listeners: [
