@@ -10,6 +10,9 @@ export default defineConfig({
           name: 'fast',
           include: ['test/{unit,rfc,golden,property,contract,sim}/**/*.test.ts'],
           testTimeout: 20_000,
+          // No test changes what others import, and modules are loaded once instead of once a file.
+          pool: 'threads',
+          isolate: false,
         },
       },
       {
