@@ -1,10 +1,9 @@
 import { createServer, type Server } from 'node:http';
-import { createHealthChecker } from '../probe/checker.js';
-import { createProbe } from '../probe/probe.js';
 import { loadProxyConfig } from '../sources/proxy-config.js';
 import { formatProblem } from '../sources/yaml-document.js';
 import type { StartProblem } from './dns-node.js';
 import type { Log } from './log.js';
+import { newChecker } from './proxy-checker.js';
 import { type ProxyNode, startProxyNode } from './proxy-node.js';
 
 /** A region of the demo: a proxy at 127.0.N.1 before two endpoints at 127.0.N.11 and 127.0.N.12. */
@@ -157,14 +156,4 @@ async function startProxy(
   const { code, address: taken, key } = started.failures[0]!;
   const setting = key.startsWith('admin') ? 'proxy-admin-port' : 'http-port';
   return { code, setting, message: `cannot listen on ${taken}: ${code}` };
-}
-
-/** The probes of the DNS side, for the endpoints of a proxy. */
-export function newChecker(): ReturnType<typeof createHealthChecker> {
-  return createHealthChecker({
-    probe: createProbe({ clock: () => performance.now() }),
-    clock: () => performance.now(),
-    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
-    random: Math.random,
-  });
 }

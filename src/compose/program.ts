@@ -96,7 +96,7 @@ function addProxy(program: Command, onRunning: (running: Running) => void): void
       if ('problems' in loaded) throw await problemsError(loaded.problems);
       const [{ startProxyNode }, { newChecker }, { createLog }] = await Promise.all([
         import('./proxy-node.js'),
-        import('./demo-world.js'),
+        import('./proxy-checker.js'),
         import('./log.js'),
       ]);
       const log = createLog('info', loaded.config.node.name);

@@ -168,6 +168,7 @@ function observed({ key, monitor, proxy, service }: HealthTarget) {
   return {
     key,
     quorum: monitor?.quorum ?? ('majority' as const),
+    probed: monitor !== undefined,
     ...(monitor && { intervalMs: monitor.intervalMs }),
     ...(proxy !== undefined && { proxy }),
     ...(service !== undefined && { service }),

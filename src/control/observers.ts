@@ -17,6 +17,8 @@ export interface ObservedTarget {
   readonly quorum: Quorum;
   /** Interval of this node's own probes: how long their view stays fresh. Default 5 s. */
   readonly intervalMs?: number;
+  /** Whether this node probes it. Default true; without, a proxy's reports are all there is. */
+  readonly probed?: boolean;
   /** The proxy that owns the address, and which of its services counts; all of them when absent. */
   readonly proxy?: string;
   readonly service?: string;
@@ -246,8 +248,11 @@ function newEntry(target: ObservedTarget, nowMs: number): Entry {
   return { target, verdict: held, sinceMs: nowMs, observations: new Map() };
 }
 
-function observerNames(target: ObservedTarget): readonly string[] {
-  return target.proxy === undefined ? ['probe'] : ['probe', proxyObserver(target.proxy, target.service)];
+function observerNames({ probed, proxy, service }: ObservedTarget): readonly string[] {
+  return [
+    ...(probed === false ? [] : ['probe']),
+    ...(proxy === undefined ? [] : [proxyObserver(proxy, service)]),
+  ];
 }
 
 function proxyObserver(proxy: string, service: string | undefined): string {
