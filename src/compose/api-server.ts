@@ -2,7 +2,7 @@ import { type Api, createApi } from '../api/server.js';
 import type { ControlPlane } from '../control/control-plane.js';
 import type { WorkerPool } from '../dataplane/pool.js';
 import type { SocketAddress } from '../io/tier.js';
-import { createDnsMetrics } from '../metrics/dns-metrics.js';
+import { createDnsMetrics, type MetricSources } from '../metrics/dns-metrics.js';
 import { formatListen, isLoopback } from '../sources/listen-address.js';
 import { ownTokens } from '../sources/node-tokens.js';
 import type { ServerConfig } from '../sources/server-config.js';
@@ -36,7 +36,7 @@ export async function startApi(
   if ('code' in tokens) return tokens;
   const app = await createApi({
     control: parts.control,
-    metrics: metricsOf(parts),
+    metrics: createDnsMetrics(metricSources(parts.control, parts.pool)),
     findToken: (presented) => findToken(tokens.list, presented),
     node: {
       name: config.node.name,
@@ -79,9 +79,13 @@ async function tokensOf(config: ServerConfig): Promise<{ readonly list: readonly
   return { code: 'tokens', message: result.problems.map(formatProblem).join('\n') };
 }
 
-function metricsOf({ control, pool }: ApiParts) {
+/** Where the metrics of a node come from. */
+export function metricSources(
+  control: ControlPlane,
+  pool: Pick<WorkerPool, 'counters' | 'restarts'>,
+): MetricSources {
   const { health } = control;
-  return createDnsMetrics({
+  return {
     workers: () => pool.counters,
     workerRestarts: () => pool.restarts,
     zones: () =>
@@ -99,5 +103,5 @@ function metricsOf({ control, pool }: ApiParts) {
     reporters: () => health.reporters,
     geo: () => control.geoStatus(),
     snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
-  });
+  };
 }

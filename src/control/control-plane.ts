@@ -1,4 +1,5 @@
-import { type Compiled, compileSnapshot } from '../core/answer/compile.js';
+import type { Compiled } from '../core/answer/build.js';
+import { compileSnapshot } from '../core/answer/compile.js';
 import { createTrieCache, type TrieCache } from '../core/answer/compile-steering.js';
 import { type ExplainRequest, type Explanation, explain } from '../core/answer/explain.js';
 import type { Snapshot } from '../core/answer/snapshot.js';

@@ -1,4 +1,5 @@
 import { type Api, createApi } from '../../src/api/server.js';
+import { metricSources } from '../../src/compose/api-server.js';
 import { ControlPlane } from '../../src/control/control-plane.js';
 import { HealthWatch } from '../../src/control/health-watch.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
@@ -71,26 +72,9 @@ const TOKENS = (['read', 'report', 'admin'] as const).map((role: Role) => ({
 
 /** The admin API on a rig, for `inject`. */
 export async function apiOn(rig: ControlRig, options: { openMetrics?: boolean } = {}): Promise<Api> {
-  const { control, health } = rig;
-  const metrics = createDnsMetrics({
-    workers: () => [new Float64Array(COUNTER.SIZE)],
-    workerRestarts: () => 0,
-    zones: () =>
-      control.zoneStatus().map(({ zone, state, loaded }) => ({
-        zone,
-        stale: state === 'stale',
-        loadedMs: Date.parse(loaded),
-      })),
-    zoneProblems: () => control.problems.length,
-    reloads: () => control.reloads,
-    targets: () => health.counts,
-    healthChanges: () => health.changes,
-    probes: () => health.probeCounters,
-    reports: () => health.reportCounters,
-    reporters: () => health.reporters,
-    geo: () => control.geoStatus(),
-    snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
-  });
+  const { control } = rig;
+  const workers = { counters: [new Float64Array(COUNTER.SIZE)], restarts: 0 };
+  const metrics = createDnsMetrics(metricSources(control, workers));
   return createApi({
     control,
     metrics,

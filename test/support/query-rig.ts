@@ -1,4 +1,5 @@
-import { type Compiled, compileSnapshot } from '../../src/core/answer/compile.js';
+import type { Compiled } from '../../src/core/answer/build.js';
+import { compileSnapshot } from '../../src/core/answer/compile.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
 import { rcodeName, TYPE, typeName, typeNumber } from '../../src/core/dns/iana.js';
 import { decodeMessage, type Message, type ResourceRecord } from '../../src/core/dns/message.js';

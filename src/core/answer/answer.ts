@@ -160,11 +160,21 @@ function hasRRsets(query: Query, node: number): boolean {
 
 /** Copies a precompiled RRset; returns where its alias leads, or STOP. */
 function writeStatic(query: Query, rrset: number, zone: number, owner: number): number {
+  const { nodes } = query.snapshot;
+  const at = query.at;
+  if (!copyRRset(query, rrset, zone, owner)) return STOP;
+  query.answers += nodes[rrset + RRSET.COUNT]!;
+  query.aliasAt = at + 12 - query.base;
+  return nodes[rrset + RRSET.TYPE] === TYPE.CNAME ? nodes[rrset + RRSET.TARGET]! : STOP;
+}
+
+/** Copies the records of a static RRset under `owner`; false, and the answer truncated, if they don't fit. */
+function copyRRset(query: Query, rrset: number, zone: number, owner: number): boolean {
   const { nodes, blobs, fixups, zones } = query.snapshot;
   const at = query.at;
   if (!writeRecords(query, blobs, nodes[rrset + RRSET.BYTES]!, nodes[rrset + RRSET.BYTES_LENGTH]!, owner)) {
     truncate(query);
-    return STOP;
+    return false;
   }
   patchSuffixes(
     query,
@@ -174,9 +184,7 @@ function writeStatic(query: Query, rrset: number, zone: number, owner: number): 
     nodes[rrset + RRSET.FIXUPS_COUNT]!,
     zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!,
   );
-  query.answers += nodes[rrset + RRSET.COUNT]!;
-  query.aliasAt = at + 12 - query.base;
-  return nodes[rrset + RRSET.TYPE] === TYPE.CNAME ? nodes[rrset + RRSET.TARGET]! : STOP;
+  return true;
 }
 
 const chosen: Int32Array = new Int32Array(ANSWERS_MAX);
@@ -255,23 +263,13 @@ function negative(query: Query, zone: number, rcode: number): void {
 
 /** A referral: NS in authority, glue in additional, not authoritative (RFC 1034 §4.3.2 step 3b, RFC 9471). */
 function refer(query: Query, cut: number, zone: number): void {
-  const { nodes, zones, blobs, fixups, glue } = query.snapshot;
+  const { nodes, blobs, glue } = query.snapshot;
   query.authoritative = false;
   let rrset = nodes[cut + NODE.RRSETS]!;
   while (nodes[rrset + RRSET.TYPE] !== TYPE.NS) rrset += RRSET.STRIDE;
   const at = query.at;
   const owner = QUESTION_NAME + query.nameLength - nodes[cut + NODE.NAME_LENGTH]!;
-  if (!writeRecords(query, blobs, nodes[rrset + RRSET.BYTES]!, nodes[rrset + RRSET.BYTES_LENGTH]!, owner)) {
-    return truncate(query);
-  }
-  patchSuffixes(
-    query,
-    at,
-    fixups,
-    nodes[rrset + RRSET.FIXUPS]!,
-    nodes[rrset + RRSET.FIXUPS_COUNT]!,
-    zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!,
-  );
+  if (!copyRRset(query, rrset, zone, owner)) return;
   query.authorities += nodes[rrset + RRSET.COUNT]!;
   const start = nodes[rrset + RRSET.TARGET]!;
   for (let i = start; i < start + nodes[rrset + RRSET.GLUE_COUNT]!; i++) {

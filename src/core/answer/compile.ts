@@ -1,55 +1,16 @@
 import { TYPE } from '../dns/iana.js';
-import { formatName, labelCount, lowerName, parentName } from '../dns/name.js';
-import type { LocationTrie } from '../geo/location.js';
+import { formatName, labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
-import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../health/word.js';
-import type { DynamicRRset, Endpoint, Family, Pool, StaticRRset, Zone } from '../zone/model.js';
-import { healthTarget } from '../zone/targets.js';
-import { compileSteering, createTrieCache, type TrieCache, type TrieSource } from './compile-steering.js';
-import { createBuckets, hashName, insertNode, nameWords, paddedView } from './name-table.js';
+import type { DynamicRRset, StaticRRset } from '../zone/model.js';
+import { aliasTarget } from './alias-target.js';
+import { type Build, type Compiled, type CompileInput, finishBuild, hashOf, startBuild } from './build.js';
+import { compilePools, numberPools } from './compile-pools.js';
+import { compileSteering } from './compile-steering.js';
+import { createBuckets, insertNode, nameWords } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
-import {
-  CHASE,
-  ENDPOINT,
-  FAMILIES,
-  FAMILY,
-  NODE,
-  PICK,
-  RRSET,
-  RRSET_KIND,
-  type Snapshot,
-} from './snapshot.js';
-import { ByteTable, IntTable, sharedInts } from './table.js';
+import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
+import { sharedInts } from './table.js';
 import { buildTree, nameKey, type TreeNode, wireName, type ZoneTree } from './zone-tree.js';
-
-export interface CompileInput {
-  readonly id: number;
-  /** Valid zones with different origins. */
-  readonly zones: readonly Zone[];
-  readonly geo: LocationTrie;
-  /** The health slot of a target, by its key (`core/zone/targets.ts`). */
-  readonly slotOf: (key: string) => number;
-  /** What the last compilation with the same `geo` returned. */
-  readonly tries?: TrieCache;
-}
-
-/** What the numbers in a snapshot stand for: for `explain`, and for nothing on the query path. */
-export interface SnapshotIndex {
-  readonly zones: readonly Zone[];
-  readonly nodes: ReadonlyMap<number, { readonly name: string; readonly zone: number }>;
-  readonly pools: readonly { readonly zone: number; readonly pool: Pool }[];
-  readonly endpoints: readonly {
-    readonly pool: number;
-    readonly family: Family;
-    readonly endpoint: Endpoint;
-  }[];
-}
-
-export interface Compiled {
-  readonly snapshot: Snapshot;
-  readonly index: SnapshotIndex;
-  readonly tries: TrieCache;
-}
 
 /** Compiles zones into the tables of the query path. */
 export function compileSnapshot(input: CompileInput): Compiled {
@@ -67,86 +28,7 @@ export function compileSnapshot(input: CompileInput): Compiled {
     compilePools(build, tree, zone);
     compileNodes(build, tree, zone);
   }
-  return finish(build, buckets);
-}
-
-interface Build {
-  readonly input: CompileInput;
-  readonly tries: TrieSource;
-  readonly nodes: IntTable;
-  readonly zones: IntTable;
-  readonly pools: IntTable;
-  readonly endpoints: IntTable;
-  readonly steering: IntTable;
-  readonly fixups: IntTable;
-  readonly glue: IntTable;
-  readonly blobs: ByteTable;
-  readonly trieList: GeoTrie[];
-  /** Where each node is in the table. */
-  readonly places: Map<TreeNode, number>;
-  /** Nodes that the name table finds. */
-  readonly entries: { node: TreeNode; place: number }[];
-  /** Nodes that it does not find, since another zone of this server owns the name. */
-  readonly hidden: Set<TreeNode>;
-  /** The zone above that holds the apex of a zone as a name of its own. */
-  readonly parentSides: Map<string, { place: number; labels: number }>;
-  /** By zone: names of pools to their numbers. */
-  readonly poolNumbers: Map<string, number>[];
-  readonly index: {
-    zones: readonly Zone[];
-    nodes: Map<number, { name: string; zone: number }>;
-    pools: { zone: number; pool: Pool }[];
-    endpoints: { pool: number; family: Family; endpoint: Endpoint }[];
-  };
-}
-
-function startBuild(input: CompileInput): Build {
-  return {
-    input,
-    tries: { geo: input.geo, previous: input.tries ?? createTrieCache(), next: createTrieCache() },
-    nodes: new IntTable(),
-    zones: new IntTable(),
-    pools: new IntTable(),
-    endpoints: new IntTable(),
-    steering: new IntTable(),
-    fixups: new IntTable(),
-    glue: new IntTable(),
-    blobs: new ByteTable(),
-    trieList: [],
-    places: new Map(),
-    entries: [],
-    hidden: new Set(),
-    parentSides: new Map(),
-    poolNumbers: [],
-    index: { zones: input.zones, nodes: new Map(), pools: [], endpoints: [] },
-  };
-}
-
-function finish(build: Build, buckets: Int32Array): Compiled {
-  const snapshot: Snapshot = {
-    id: build.input.id,
-    buckets,
-    nodes: build.nodes.share(),
-    labelsMax: build.entries.reduce((most, { node }) => Math.max(most, labelCount(node.name)), 0),
-    zones: build.zones.share(),
-    blobs: build.blobs.share(),
-    fixups: build.fixups.share(),
-    glue: build.glue.share(),
-    steering: build.steering.share(),
-    pools: build.pools.share(),
-    endpoints: build.endpoints.share(),
-    tries: build.trieList,
-  };
-  return { snapshot, index: build.index, tries: build.tries.next };
-}
-
-function numberPools(build: Build, zone: Zone, zoneNumber: number): void {
-  const numbers = new Map<string, number>();
-  for (const pool of zone.pools.values()) {
-    numbers.set(pool.name, build.index.pools.length);
-    build.index.pools.push({ zone: zoneNumber, pool });
-  }
-  build.poolNumbers.push(numbers);
+  return finishBuild(build, buckets);
 }
 
 /**
@@ -216,59 +98,6 @@ function soaRecord(tree: ZoneTree, ttl: number): RecordBytes {
     view.setUint32(4 * i, field);
   }
   return recordBytes(TYPE.SOA, ttl, [rdata], tree.apex.name);
-}
-
-function compilePools(build: Build, tree: ZoneTree, zone: number): void {
-  for (const pool of tree.zone.pools.values()) {
-    const number = build.poolNumbers[zone]!.get(pool.name)!;
-    const fields: number[] = [PICKS[pool.pick]];
-    for (const family of FAMILIES) {
-      const endpoints = pool.endpoints.filter((endpoint) => endpoint.rdata[family]);
-      const first = build.endpoints.length / ENDPOINT.STRIDE;
-      for (const endpoint of endpoints) compileEndpoint(build, tree, pool, number, endpoint, family);
-      const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
-      fields.push(first, endpoints.length, total, neededWeight(pool.minUp, total));
-    }
-    build.pools.push(...fields);
-  }
-}
-
-/** 0.55 × 100 is 55.00000000000001 in binary: what is within rounding of a whole number is that number. */
-function neededWeight(minUp: number, total: number): number {
-  return Math.ceil(minUp * total - 1e-6);
-}
-
-const PICKS: Readonly<Record<Pool['pick'], number>> = {
-  weighted: PICK.WEIGHTED,
-  all: PICK.ALL,
-  first: PICK.FIRST,
-  hash: PICK.HASH,
-};
-
-function compileEndpoint(
-  build: Build,
-  tree: ZoneTree,
-  pool: Pool,
-  poolNumber: number,
-  endpoint: Endpoint,
-  family: Family,
-): void {
-  const rdata = endpoint.rdata[family]!;
-  build.index.endpoints.push({ pool: poolNumber, family, endpoint });
-  build.endpoints.push(
-    slotOf(build, tree.zone, pool, endpoint, family),
-    endpoint.weight,
-    family === 'A' ? new DataView(rdata.buffer, rdata.byteOffset).getInt32(0) : build.blobs.push(rdata),
-    rdata.length,
-    family === 'CNAME' ? aliasTarget(build, tree, rdata) : CHASE.OUTSIDE,
-    hashOf(rdata),
-  );
-}
-
-function slotOf(build: Build, zone: Zone, pool: Pool, endpoint: Endpoint, family: Family): number {
-  if (endpoint.status === 'down') return SLOT_ALWAYS_DOWN;
-  const target = healthTarget(zone, pool, endpoint, family);
-  return target ? build.input.slotOf(target.key) : SLOT_ALWAYS_UP;
 }
 
 function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
@@ -346,22 +175,6 @@ function compileGlue(
   return [first, count];
 }
 
-/** Where an alias leads, by the same rules by which `answer()` finds a name. */
-function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): number {
-  const name = lowerName(target);
-  for (let at = name; ; at = parentName(at)) {
-    const node = tree.nodes.get(nameKey(at));
-    if (!node) {
-      if (at.length <= tree.apex.name.length) return CHASE.OUTSIDE;
-      continue;
-    }
-    // The resolver has to ask further down, or another zone of this server knows better.
-    if (node.cut || build.hidden.has(node)) return CHASE.OUTSIDE;
-    if (at === name) return build.places.get(node)!;
-    return node.wildcard ? build.places.get(node.wildcard)! : CHASE.NXDOMAIN;
-  }
-}
-
 /** The fields of a dynamic RRset, once for each of its families. */
 function compileDynamic(
   build: Build,
@@ -395,9 +208,4 @@ function compileDynamic(
 function trieNumber(build: Build, trie: GeoTrie): number {
   const known = build.trieList.indexOf(trie);
   return known >= 0 ? known : build.trieList.push(trie) - 1;
-}
-
-/** The hash of any bytes, by the rule for names. */
-function hashOf(bytes: Uint8Array): number {
-  return hashName(paddedView(bytes), 0, bytes.length);
 }

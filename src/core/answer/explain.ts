@@ -5,7 +5,7 @@ import { formatAddress } from '../dns/rdata/address.js';
 import { unpackHealth } from '../health/word.js';
 import type { DynamicRRset, Endpoint, Family, Steering } from '../zone/model.js';
 import { answer } from './answer.js';
-import type { SnapshotIndex } from './compile.js';
+import type { SnapshotIndex } from './build.js';
 import { COUNTER } from './counters.js';
 import { createQuery, setPacket } from './query.js';
 import { CHASE, ENDPOINT, FAMILIES, POOL, type Snapshot } from './snapshot.js';

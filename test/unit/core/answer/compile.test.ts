@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type CompileInput, compileSnapshot } from '../../../../src/core/answer/compile.js';
+import type { CompileInput } from '../../../../src/core/answer/build.js';
+import { compileSnapshot } from '../../../../src/core/answer/compile.js';
 import { POOL } from '../../../../src/core/answer/snapshot.js';
 import { EMPTY_LOCATIONS } from '../../../../src/core/geo/location.js';
 import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../../../../src/core/health/word.js';

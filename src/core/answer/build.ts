@@ -1,0 +1,116 @@
+import { labelCount } from '../dns/name.js';
+import type { LocationTrie } from '../geo/location.js';
+import type { GeoTrie } from '../geo/trie.js';
+import type { Endpoint, Family, Pool, Zone } from '../zone/model.js';
+import { createTrieCache, type TrieCache, type TrieSource } from './compile-steering.js';
+import { hashName, paddedView } from './name-table.js';
+import type { Snapshot } from './snapshot.js';
+import { ByteTable, IntTable } from './table.js';
+import type { TreeNode } from './zone-tree.js';
+
+export interface CompileInput {
+  readonly id: number;
+  /** Valid zones with different origins. */
+  readonly zones: readonly Zone[];
+  readonly geo: LocationTrie;
+  /** The health slot of a target, by its key (`core/zone/targets.ts`). */
+  readonly slotOf: (key: string) => number;
+  /** What the last compilation with the same `geo` returned. */
+  readonly tries?: TrieCache;
+}
+
+/** What the numbers in a snapshot stand for: for `explain`, and for nothing on the query path. */
+export interface SnapshotIndex {
+  readonly zones: readonly Zone[];
+  readonly nodes: ReadonlyMap<number, { readonly name: string; readonly zone: number }>;
+  readonly pools: readonly { readonly zone: number; readonly pool: Pool }[];
+  readonly endpoints: readonly {
+    readonly pool: number;
+    readonly family: Family;
+    readonly endpoint: Endpoint;
+  }[];
+}
+
+export interface Compiled {
+  readonly snapshot: Snapshot;
+  readonly index: SnapshotIndex;
+  readonly tries: TrieCache;
+}
+
+/** The tables of a snapshot while they grow, and what their numbers stand for. */
+export interface Build {
+  readonly input: CompileInput;
+  readonly tries: TrieSource;
+  readonly nodes: IntTable;
+  readonly zones: IntTable;
+  readonly pools: IntTable;
+  readonly endpoints: IntTable;
+  readonly steering: IntTable;
+  readonly fixups: IntTable;
+  readonly glue: IntTable;
+  readonly blobs: ByteTable;
+  readonly trieList: GeoTrie[];
+  /** Where each node is in the table. */
+  readonly places: Map<TreeNode, number>;
+  /** Nodes that the name table finds. */
+  readonly entries: { node: TreeNode; place: number }[];
+  /** Nodes that it does not find, since another zone of this server owns the name. */
+  readonly hidden: Set<TreeNode>;
+  /** The zone above that holds the apex of a zone as a name of its own. */
+  readonly parentSides: Map<string, { place: number; labels: number }>;
+  /** By zone: names of pools to their numbers. */
+  readonly poolNumbers: Map<string, number>[];
+  readonly index: {
+    zones: readonly Zone[];
+    nodes: Map<number, { name: string; zone: number }>;
+    pools: { zone: number; pool: Pool }[];
+    endpoints: { pool: number; family: Family; endpoint: Endpoint }[];
+  };
+}
+
+/** Empty tables. */
+export function startBuild(input: CompileInput): Build {
+  return {
+    input,
+    tries: { geo: input.geo, previous: input.tries ?? createTrieCache(), next: createTrieCache() },
+    nodes: new IntTable(),
+    zones: new IntTable(),
+    pools: new IntTable(),
+    endpoints: new IntTable(),
+    steering: new IntTable(),
+    fixups: new IntTable(),
+    glue: new IntTable(),
+    blobs: new ByteTable(),
+    trieList: [],
+    places: new Map(),
+    entries: [],
+    hidden: new Set(),
+    parentSides: new Map(),
+    poolNumbers: [],
+    index: { zones: input.zones, nodes: new Map(), pools: [], endpoints: [] },
+  };
+}
+
+/** Tables in shared memory. */
+export function finishBuild(build: Build, buckets: Int32Array): Compiled {
+  const snapshot: Snapshot = {
+    id: build.input.id,
+    buckets,
+    nodes: build.nodes.share(),
+    labelsMax: build.entries.reduce((most, { node }) => Math.max(most, labelCount(node.name)), 0),
+    zones: build.zones.share(),
+    blobs: build.blobs.share(),
+    fixups: build.fixups.share(),
+    glue: build.glue.share(),
+    steering: build.steering.share(),
+    pools: build.pools.share(),
+    endpoints: build.endpoints.share(),
+    tries: build.trieList,
+  };
+  return { snapshot, index: build.index, tries: build.tries.next };
+}
+
+/** The hash of any bytes, by the rule for names. */
+export function hashOf(bytes: Uint8Array): number {
+  return hashName(paddedView(bytes), 0, bytes.length);
+}
