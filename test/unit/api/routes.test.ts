@@ -152,6 +152,7 @@ describe('errors', () => {
     const broken = await apiOn({
       ...rig,
       control: Object.create(rig.control, {
+        health: { value: rig.control.health },
         zoneStatus: {
           value() {
             throw new Error('a secret');
