@@ -19,6 +19,8 @@ function end(): void {
 
 process.on('SIGINT', end);
 process.on('SIGTERM', end);
+// By custom a request to read the configuration again, and by default the end of the process.
+process.on('SIGHUP', () => void running?.reload?.());
 
 await runProgram(process.argv, (started) => {
   running = started;

@@ -4,8 +4,16 @@ import { sendProblem } from './problem.js';
 
 export type Role = 'read' | 'report' | 'admin';
 
+/** Who presents a token. */
+export interface Caller {
+  readonly name: string;
+  readonly role: Role;
+  /** The only node that this caller may report for; any where absent. */
+  readonly node?: string;
+}
+
 /** Who a token belongs to; null for a token that nobody has. Compares in constant time. */
-export type FindToken = (presented: string) => { readonly name: string; readonly role: Role } | null;
+export type FindToken = (presented: string) => Caller | null;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -13,7 +21,7 @@ declare module 'fastify' {
     role?: Role;
   }
   interface FastifyRequest {
-    caller?: { readonly name: string; readonly role: Role };
+    caller?: Caller;
   }
 }
 
@@ -25,6 +33,8 @@ export async function installAuth(app: FastifyInstance, findToken: FindToken): P
   await app.register(bearerAuth, {
     keys: new Set<string>(),
     addHook: false,
+    // The scheme's case does not matter (RFC 9110 §11.1).
+    specCompliance: 'rfc6749',
     auth(key: string, request: FastifyRequest) {
       const caller = findToken(key);
       if (caller) request.caller = caller;

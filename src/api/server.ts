@@ -63,7 +63,13 @@ export async function createApi(modules: ApiModules): Promise<Api> {
     },
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
-  await app.register(rateLimit, { max: REQUESTS_PER_MINUTE, timeWindow: 60_000 });
+  // Counted for each token, behind the check of tokens: strangers can't use up what the proxies need.
+  await app.register(rateLimit, {
+    max: REQUESTS_PER_MINUTE,
+    timeWindow: 60_000,
+    hook: 'preHandler',
+    keyGenerator: (request) => request.caller?.name ?? request.ip,
+  });
   installProblems(app);
   await installAuth(app, modules.findToken);
   await app.register(healthRoutes, modules);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type ApiOptions, getJson, withApiOptions } from './api-client.js';
+import { EXIT } from './exit.js';
 
 interface Explanation {
   readonly name: string;
@@ -25,6 +26,7 @@ export function addExplain(program: Command): void {
       const query = new URLSearchParams({ name, type });
       if (options.subnet !== undefined) query.set('subnet', options.subnet);
       const result = (await getJson(`/v1/explain?${query}`, options)) as Explanation;
+      if (result.rcode !== 'NOERROR') process.exitCode = EXIT.FAILED;
       process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `${format(result)}\n`);
     },
   );

@@ -37,7 +37,7 @@ export function addStatus(program: Command): void {
     .option('-q, --quiet', 'print nothing; exit 0 if the server is ready to answer');
   withApiOptions(command).action(async (options: ApiOptions & { json?: boolean; quiet?: boolean }) => {
     if (options.quiet) {
-      await getJson('/readyz', options);
+      process.exitCode = await quietly(() => getJson('/readyz', options));
       return;
     }
     const [status, { zones }] = (await Promise.all([
@@ -49,6 +49,17 @@ export function addStatus(program: Command): void {
       options.json ? `${JSON.stringify({ ...status, zones }, null, 2)}\n` : `${format(status, zones)}\n`,
     );
   });
+}
+
+/** The exit code of a request, with nothing printed. */
+async function quietly(ask: () => Promise<unknown>): Promise<number> {
+  try {
+    await ask();
+    return EXIT.OK;
+  } catch (error) {
+    if (error instanceof CommandError) return error.exitCode;
+    throw error;
+  }
 }
 
 function format(status: Status, zones: Zones['zones']): string {

@@ -73,7 +73,13 @@ const CLOSE_MS_MAX = 1000;
 
 async function tokensOf(config: ServerConfig): Promise<{ readonly list: readonly Token[] } | StartProblem> {
   const file = config.api?.tokens;
-  if (file === undefined) return { list: await ownTokens(config.state) };
+  if (file === undefined) {
+    try {
+      return { list: await ownTokens(config.state) };
+    } catch (error) {
+      return { code: 'tokens', message: error instanceof Error ? error.message : String(error) };
+    }
+  }
   const result = await readTokenFile(file);
   if ('tokens' in result) return { list: result.tokens };
   return { code: 'tokens', message: result.problems.map(formatProblem).join('\n') };

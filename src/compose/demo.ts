@@ -14,6 +14,7 @@ export interface Demo {
   readonly node: DnsNode;
   /** What runs and what to try, in a few lines. */
   readonly introduction: string;
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,7 +46,7 @@ export async function startDemo(options: DemoOptions, log: Log): Promise<Demo | 
   const node = await startDnsNode(serverConfig({ ...options, zones }, state), log);
   if ('code' in node) return fail(node);
   open.push(node);
-  return { node, introduction: introduce({ ...options, zones }, node), close: closeAll };
+  return { node, introduction: introduce({ ...options, zones }, node), reload: node.reload, close: closeAll };
 }
 
 /** The demo's zone has the usual HTTP port in its monitor; for another port it is copied, with that one in it. */

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { ControlPlane } from '../control/control-plane.js';
 import { HealthWatch } from '../control/health-watch.js';
 import { WorkerPool } from '../dataplane/pool.js';
@@ -36,6 +36,8 @@ const FIRST_ROUND_MS = 10_000;
 
 /** Starts a DNS node: geo database, zones, first round of probes, and only then the sockets. */
 export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsNode | StartProblem> {
+  const folders = await checkFolders(config);
+  if (folders) return folders;
   const io = resolveTier(config.dns.io);
   if (!io.tier) return { code: 'io', message: `dns.io is batched, but ${io.reason}` };
   if (io.reason) log.warn({ reason: io.reason }, 'the portable tier is used');
@@ -45,7 +47,6 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   const parts = wire(config, log, { tier: io.tier, listen: listen.addresses });
   const { control, health, pool } = parts;
   if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
-  await mkdir(config.state, { recursive: true });
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
@@ -89,6 +90,23 @@ interface Sockets {
   readonly listen: readonly SocketAddress[];
 }
 
+/** The zone folder must be there; the state folder is made. */
+async function checkFolders({ zones, state }: ServerConfig): Promise<StartProblem | undefined> {
+  try {
+    await stat(zones);
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    return { code, message: `cannot read the zone folder ${zones}: ${code}`, setting: 'zones' };
+  }
+  try {
+    await mkdir(state, { recursive: true });
+    return undefined;
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    return { code, message: `cannot make the state folder ${state}: ${code}`, setting: 'state' };
+  }
+}
+
 /** Reads the zone files; broken ones are replaced by their last good version, also of an earlier start. */
 async function reloadZones(
   folder: string,
@@ -96,7 +114,7 @@ async function reloadZones(
   lastGood: LastGoodZones,
   log: Log,
 ): Promise<void> {
-  const loaded = await lastGood.fill(await loadZones([folder]));
+  const loaded = await lastGood.fill(await loadZones([folder], {}, control.owners));
   await control.loadZones(loaded);
   try {
     await lastGood.save(loaded);

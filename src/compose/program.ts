@@ -17,6 +17,8 @@ import { VERSION } from './version.js';
 /** What a command that goes on running hands back: how to end it. */
 export interface Running {
   close(): Promise<void>;
+  /** Reads again what is watched anyway; absent where there is nothing to read. */
+  reload?(): Promise<void>;
 }
 
 /**
@@ -78,6 +80,8 @@ function addServe(program: Command, onRunning: (running: Running) => void): void
         throw startError(node, {
           dns: 'dns.listen or MERIDIAN_DNS_LISTEN',
           api: 'api.listen or MERIDIAN_API_LISTEN',
+          zones: 'zones or MERIDIAN_ZONES',
+          state: 'state or MERIDIAN_STATE',
         });
       log.info({ listen: node.listen, api: node.api, io: node.tier }, 'serving');
       onRunning(node);
@@ -102,9 +106,7 @@ function addProxy(program: Command, onRunning: (running: Running) => void): void
       const log = createLog('info', loaded.config.node.name);
       const started = await startProxyNode(loaded.config, { log, checker: newChecker() });
       if (!started.ok) {
-        throw new CommandError(
-          started.failures.map(({ key, message }) => `${message}: change ${key} in ${file}`).join('\n'),
-        );
+        throw new CommandError(started.failures.map(({ message }) => `${message} in ${file}`).join('\n'));
       }
       log.info({ ports: started.ports, admin: started.adminPort }, 'proxying');
       onRunning(started);

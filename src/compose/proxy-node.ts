@@ -74,8 +74,9 @@ export async function startProxyNode(
   let closing: Promise<void> | null = null;
   const close = async (): Promise<void> => {
     // First the word to the DNS nodes: new clients then go elsewhere while the old ones end.
-    reporter.drain();
+    const told = reporter.drain();
     await proxy.close(model.timeouts.drainMs);
+    await told;
     reporter.close();
     checker.close();
     await admin?.close();

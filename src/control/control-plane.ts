@@ -9,7 +9,7 @@ import type { Zone } from '../core/zone/model.js';
 import { type HealthTarget, healthTargets } from '../core/zone/targets.js';
 import { type GeoDatabase, type GeoProblem, lookupLocation } from '../sources/geo-database.js';
 import { formatProblem, type Problem } from '../sources/yaml-document.js';
-import type { LoadedZones } from '../sources/zone-folder.js';
+import { type LoadedZones, mayExist } from '../sources/zone-folder.js';
 import type { HealthWatch } from './health-watch.js';
 import type { ReportOutcome } from './observers.js';
 import type { GeoStatus, ZoneStatus } from './status.js';
@@ -117,7 +117,7 @@ export class ControlPlane {
   /** A geo database was refused; the one in use stays. */
   refuseGeo(problem: GeoProblem): void {
     this.#geoProblems = [...this.#geoProblems.filter(({ path }) => path !== problem.path), problem];
-    this.#modules.log.error({ ...problem }, 'geo database refused; the last good one stays in use');
+    this.#modules.log.error({ ...problem }, 'geo database refused; what is in use stays');
   }
 
   report(report: Report): ReportOutcome {
@@ -162,17 +162,21 @@ export class ControlPlane {
     };
   }
 
+  /** Which file each zone is served from. */
+  get owners(): ReadonlyMap<string, string> {
+    return new Map([...this.#zones].map(([origin, { file }]) => [origin, file]));
+  }
+
   zone(origin: string): Zone | undefined {
     return this.#zones.get(origin)?.zone;
   }
 
   #merge(loaded: LoadedZones): ReadonlyMap<string, HeldZone> {
     const loadedMs = this.#modules.now();
-    const present = new Set(loaded.files);
     const zones = new Map<string, HeldZone>();
     const good = new Set(loaded.zones.map(({ file }) => file));
     for (const [origin, held] of this.#zones) {
-      if (present.has(held.file) && !good.has(held.file)) zones.set(origin, held);
+      if (mayExist(loaded, held.file) && !good.has(held.file)) zones.set(origin, held);
     }
     for (const { file, zone } of loaded.zones) {
       const held = this.#zones.get(zone.origin);

@@ -24,7 +24,10 @@ export interface HealthModules {
   readonly monotonic: () => number;
   readonly timers: Timers;
   readonly random: () => number;
-  readonly log: { info(facts: object, message: string): void };
+  readonly log: {
+    info(facts: object, message: string): void;
+    warn(facts: object, message: string): void;
+  };
 }
 
 /**
@@ -147,8 +150,14 @@ export class HealthWatch {
     this.#store(key, next);
     if (next.state === previous.state) return;
     this.#changes++;
-    const host = this.#targets.get(key)?.host;
-    this.#modules.log.info({ target: host, up: next.up, known: next.known }, `${host} is ${next.state}`);
+    const target = this.#targets.get(key);
+    const seen = this.#book.describe(key, this.#modules.now())?.observers ?? [];
+    const facts = {
+      target: target?.host,
+      monitor: target?.monitor?.name,
+      observers: seen.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`),
+    };
+    this.#modules.log[next.state === 'down' ? 'warn' : 'info'](facts, `${target?.host} is ${next.state}`);
   }
 
   #store(key: string, verdict: Verdict): void {

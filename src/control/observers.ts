@@ -68,7 +68,7 @@ export interface ObserverHandlers {
 export type ReportCounters = Readonly<Record<'accepted' | IgnoredReport, number>>;
 
 /** A reporter's clock may be this far ahead of ours. */
-export const REPORT_SKEW_MS = 300_000;
+export const REPORT_SKEW_MS = 10_000;
 /** A reporter names its own interval, so its views are believed for 1 s at least and 60 s at most. */
 export const REPORT_TTL_MIN_MS = 1_000;
 export const REPORT_TTL_MAX_MS = 60_000;

@@ -24,7 +24,9 @@ export class TcpService implements StreamHandler {
   readonly #limits: TcpLimits;
   readonly #counters: Float64Array;
   readonly #conversations = new Map<StreamConnection, Conversation>();
-  readonly #output = new Uint8Array(LENGTH_BYTES + STREAM_MESSAGE_MAX);
+  /** Answers gather here and leave with one write. */
+  readonly #output = new Uint8Array(2 * (LENGTH_BYTES + STREAM_MESSAGE_MAX));
+  #gathered = 0;
   #nowMs: number;
 
   constructor(answer: DatagramHandler, limits: TcpLimits, counters: Float64Array, nowMs: number) {
@@ -47,25 +49,49 @@ export class TcpService implements StreamHandler {
   received(connection: StreamConnection, bytes: Uint8Array, length: number): void {
     const conversation = this.#conversations.get(connection);
     if (!conversation) return;
+    this.#gathered = 0;
+    if (this.#read(connection, conversation, bytes, length)) this.#flush(connection);
+  }
+
+  /** False if the connection was closed. */
+  #read(
+    connection: StreamConnection,
+    conversation: Conversation,
+    bytes: Uint8Array,
+    length: number,
+  ): boolean {
     let at = 0;
     while (at < length || conversation.filled > 0) {
       // Whole messages are answered where they lie; only a cut one is copied.
       if (conversation.filled === 0) {
         const next = this.#answerNext(connection, conversation, bytes, at, length);
-        if (next < 0) return;
+        if (next < 0) return false;
         if (next > at) {
           at = next;
           continue;
         }
       }
       const taken = this.#gather(conversation, bytes, at, length);
-      if (taken < 0) return connection.destroy();
+      if (taken < 0) {
+        connection.destroy();
+        return false;
+      }
       at += taken;
-      if (!isComplete(conversation)) return;
+      if (!isComplete(conversation)) return true;
       const { pending, filled } = conversation;
       conversation.filled = 0;
-      if (this.#answerNext(connection, conversation, pending, 0, filled) < 0) return;
+      if (this.#answerNext(connection, conversation, pending, 0, filled) < 0) return false;
     }
+    return true;
+  }
+
+  /** Sends what was gathered; false, and the connection closed, if the peer does not take it. */
+  #flush(connection: StreamConnection): boolean {
+    if (this.#gathered === 0) return true;
+    const taken = connection.write(this.#output, 0, this.#gathered);
+    this.#gathered = 0;
+    if (!taken) connection.destroy();
+    return taken;
   }
 
   ended(connection: StreamConnection): void {
@@ -105,17 +131,19 @@ export class TcpService implements StreamHandler {
     conversation.lastQueryMs = this.#nowMs;
     const output = this.#output;
     const { source, family } = connection;
-    const length = this.#answer(bytes, start, start + size, output, LENGTH_BYTES, source, 0, family);
+    const base = this.#gathered + LENGTH_BYTES;
+    const length = this.#answer(bytes, start, start + size, output, base, source, 0, family);
     // Nothing to say to what is no query: the stream can't be trusted either.
     if (length === 0) {
-      connection.destroy();
+      if (this.#flush(connection)) connection.destroy();
       return -1;
     }
-    output[0] = length >> 8;
-    output[1] = length & 0xff;
-    if (connection.write(output, 0, LENGTH_BYTES + length)) return start + size;
-    connection.destroy();
-    return -1;
+    output[base - 2] = length >> 8;
+    output[base - 1] = length & 0xff;
+    this.#gathered = base + length;
+    // Room for one more of the largest must stay.
+    if (this.#gathered > LENGTH_BYTES + STREAM_MESSAGE_MAX && !this.#flush(connection)) return -1;
+    return start + size;
   }
 
   /** Adds to the pending message what belongs to it; returns how many bytes that were, -1 if it is too long. */

@@ -102,4 +102,5 @@ export class ListenError extends Error {
 
 /** Largest datagram that is taken whole; a longer one is cut and then refused as malformed. */
 export const DATAGRAM_IN_MAX = 2048;
-export const STREAM_READ_BYTES = 65_536;
+/** Read from one connection before others get their turn: many queries, but few enough to be quick. */
+export const STREAM_READ_BYTES = 4096;

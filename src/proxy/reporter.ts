@@ -28,7 +28,7 @@ export type ReportFetch = (
 ) => Promise<{
   readonly ok: boolean;
   readonly status: number;
-  readonly body?: { cancel(): Promise<void> } | null;
+  text(): Promise<string>;
 }>;
 
 export interface ReporterOptions {
@@ -64,6 +64,9 @@ const JITTER = 0.1;
 const LOG_FIRST = 3;
 const LOG_EVERY = 30;
 const ERROR_LENGTH_MAX = 200;
+const ANSWER_LENGTH_MAX = 1_000;
+/** The code of an answer to a report of a proxy that no endpoint names. */
+const UNKNOWN_NODE = '"unknown_node"';
 
 export class Reporter {
   readonly #options: ReporterOptions;
@@ -97,9 +100,10 @@ export class Reporter {
   }
 
   /** Says that this proxy is going away, from the next report on. */
-  drain(): void {
+  /** Reports from now on that this proxy drains; resolves when each receiver was told, or did not answer in time. */
+  async drain(): Promise<void> {
     this.#draining = true;
-    this.changed();
+    await Promise.all(this.#loops.map((loop) => loop.sendLast()));
   }
 
   close(): void {
@@ -141,6 +145,8 @@ class ReceiverLoop {
   #timer: unknown = null;
   #abort: AbortController | null = null;
   #again = false;
+  /** The round under way. */
+  #current: Promise<void> = Promise.resolve();
   #closed = false;
   #token: string | null = null;
   #sent = 0;
@@ -166,7 +172,15 @@ class ReceiverLoop {
       return;
     }
     this.#modules.timers.clear(this.#timer);
-    void this.#round();
+    this.#current = this.#round();
+  }
+
+  /** As `send`; resolves after one round that began with or after this call. */
+  async sendLast(): Promise<void> {
+    await this.#current;
+    if (this.#closed) return;
+    this.send();
+    await this.#current;
   }
 
   close(): void {
@@ -195,8 +209,8 @@ class ReceiverLoop {
     const again = this.#again;
     this.#again = false;
     // A receiver that fails at once must not be asked in a tight loop: changes wait for the interval then.
-    if (again && this.#failedInARow === 0) void this.#round();
-    else this.#timer = this.#modules.timers.set(() => void this.#round(), this.#delayMs());
+    if (again && this.#failedInARow === 0) this.#current = this.#round();
+    else this.#timer = this.#modules.timers.set(() => this.send(), this.#delayMs());
   }
 
   async #post(signal: AbortSignal): Promise<number> {
@@ -211,8 +225,11 @@ class ReceiverLoop {
       signal,
       redirect: 'error',
     });
-    // The body is of no interest, but an unread one would hold the connection.
-    await response.body?.cancel();
+    // Read in any case: an unread body would hold the connection.
+    const text = (await response.text()).slice(0, ANSWER_LENGTH_MAX);
+    if (response.ok && text.includes(UNKNOWN_NODE)) {
+      throw new Error('the report is ignored: no endpoint of a zone there names this proxy');
+    }
     return response.status;
   }
 

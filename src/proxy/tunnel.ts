@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { abort } from './abort.js';
 import type { ListenerCounters } from './counters.js';
 import type { Deadlines, Timed } from './deadlines.js';
 
@@ -53,7 +54,7 @@ export class Tunnel implements Timed {
     });
     to.on('drain', () => from.resume());
     from.on('end', () => to.end());
-    from.on('error', () => to.resetAndDestroy());
+    from.on('error', () => abort(to));
     from.on('close', () => this.#closed(from, to));
     // What was written before the join may still wait for a drain.
     if (to.writableNeedDrain) from.pause();
@@ -61,7 +62,7 @@ export class Tunnel implements Timed {
   }
 
   #closed(side: Socket, other: Socket): void {
-    if (!side.readableEnded && !other.destroyed) other.resetAndDestroy();
+    if (!side.readableEnded) abort(other);
     if (--this.#open > 0) return;
     this.#deadlines.delete(this);
     this.#onClose();

@@ -23,7 +23,7 @@ export class LastGoodZones {
     const good = new Set(loaded.zones.map(({ file }) => file));
     const origins = new Set(loaded.zones.map(({ zone }) => zone.origin));
     const kept: LoadedZone[] = [];
-    for (const file of loaded.files) {
+    for (const file of [...loaded.files, ...loaded.unreadable]) {
       if (good.has(file)) continue;
       const copy = await this.#read(file);
       const result = copy === undefined ? undefined : loadZoneFile(file, copy);
@@ -46,6 +46,8 @@ export class LastGoodZones {
       await rename(draft, join(this.#folder, name));
       this.#saved.set(name, digest);
     }
+    // While something can't be looked at nobody knows what was deleted.
+    if (loaded.unreadable.length > 0) return;
     const wanted = new Set(loaded.files.map(copyName));
     for (const name of await readdir(this.#folder)) {
       if (name.endsWith('.json') && !name.startsWith('.') && !wanted.has(name)) {

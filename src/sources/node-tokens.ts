@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashToken, type Role, type Token } from './token-file.js';
 
@@ -25,7 +25,14 @@ export async function ownTokens(state: string): Promise<readonly Token[]> {
 async function readOrMake(path: string): Promise<string> {
   try {
     const known = (await readFile(path, 'utf8')).trim();
-    if (known !== '') return known;
+    const { mode } = await stat(path);
+    if (process.platform !== 'win32' && (mode & 0o007) !== 0) {
+      throw new Error(
+        `${path} can be read by every user of this machine: chmod 600 it, or delete it for a new one`,
+      );
+    }
+    if (known.length >= TOKEN_BYTES) return known;
+    if (known !== '') throw new Error(`${path} holds no token of this program: delete it for a new one`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }

@@ -20,6 +20,8 @@ export interface Token {
   readonly role: Role;
   /** SHA-256 of the token, 32 bytes. */
   readonly digest: Uint8Array;
+  /** The only node that the holder may report for; any where absent. */
+  readonly node?: string;
 }
 
 export type TokenFileResult =
@@ -92,6 +94,8 @@ export function parseTokenFile(file: string, text: string): TokenFileResult {
       name,
       role,
       digest: Buffer.from(sha256, 'hex'),
+      // A proxy speaks for itself: its token bears its name.
+      ...(role === 'report' && { node: name }),
     })),
   };
 }
@@ -100,14 +104,16 @@ export function parseTokenFile(file: string, text: string): TokenFileResult {
  * Whose token this is; null for nobody's. Takes the same time for every wrong token: digests are compared, each in
  * constant time, and all of them.
  */
-export function findToken(tokens: readonly Token[], presented: string): { name: string; role: Role } | null {
+export function findToken(tokens: readonly Token[], presented: string): Omit<Token, 'digest'> | null {
   if (presented.length === 0 || presented.length > TOKEN_LENGTH_MAX) return null;
   const digest = hashToken(presented);
   let found: Token | null = null;
   for (const token of tokens) {
     if (token.digest.length === digest.length && timingSafeEqual(token.digest, digest)) found = token;
   }
-  return found && { name: found.name, role: found.role };
+  if (!found) return null;
+  const { digest: _, ...holder } = found;
+  return holder;
 }
 
 /** SHA-256 of a token's UTF-8 text. */

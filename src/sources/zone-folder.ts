@@ -1,7 +1,7 @@
 /** Zone files on disk: all of a folder, read at once and watched. */
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import type { Zone } from '../core/zone/model.js';
 import { type Problem, sortProblems, YAML_BYTES_MAX } from './yaml-document.js';
 import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
@@ -21,6 +21,13 @@ export interface LoadedZones {
    * here but has problems keeps its last good state.
    */
   readonly files: readonly string[];
+  /** Files and folders that could not be looked at: what is behind them may still exist. */
+  readonly unreadable: readonly string[];
+}
+
+/** Whether a file may still exist, as far as this reading could tell: only then may its zone be forgotten if not. */
+export function mayExist({ files, unreadable }: LoadedZones, file: string): boolean {
+  return files.includes(file) || unreadable.some((path) => file === path || file.startsWith(path + sep));
 }
 
 export const FILES_MAX = 10_000;
@@ -28,17 +35,19 @@ const DEPTH_MAX = 8;
 
 /**
  * Reads zone files, and folders for `*.yaml` and `*.yml` in them and in their folders; what starts with a dot is
- * left out. Two files of one zone are a problem of the second. Never rejects: what cannot be read is a problem.
+ * left out. Two files of one zone are a problem of the second, whereby the file in `owners` (zone → file), which is
+ * served already, comes first. Never rejects: what cannot be read is a problem.
  */
 export async function loadZones(
   paths: readonly string[],
   options: ZoneFileOptions = {},
+  owners: ReadonlyMap<string, string> = new Map(),
 ): Promise<LoadedZones> {
-  const { files, problems: listProblems } = await listZoneFiles(paths);
+  const { files, problems: listProblems, unreadable } = await listZoneFiles(paths);
   const problems = [...listProblems];
   const zones: LoadedZone[] = [];
   const fileOf = new Map<string, string>();
-  for (const file of files) {
+  for (const file of ownersFirst(files, owners)) {
     const text = await readText(file);
     if (typeof text !== 'string') {
       problems.push(text);
@@ -56,7 +65,7 @@ export async function loadZones(
       zones.push({ file, zone, text });
     } else problems.push(wholeFile(file, `the zone ${zone.origin} is already in ${other}`));
   }
-  return { zones, problems, files };
+  return { zones, problems, files, unreadable };
 }
 
 export interface WatchOptions {
@@ -188,12 +197,19 @@ interface Listing {
   /** Path with inode → path. */
   readonly folders: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
+  readonly unreadable: readonly string[];
+}
+
+function ownersFirst(files: readonly string[], owners: ReadonlyMap<string, string>): readonly string[] {
+  const owning = new Set(owners.values());
+  return [...files.filter((file) => owning.has(file)), ...files.filter((file) => !owning.has(file))];
 }
 
 async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
   const files = new Set<string>();
   const folders = new Map<string, string>();
   const problems: Problem[] = [];
+  const unreadable: string[] = [];
   const visit = async (path: string, depth: number): Promise<void> => {
     try {
       const info = await stat(path);
@@ -206,6 +222,7 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
       }
     } catch (error) {
       problems.push(wholeFile(path, `cannot be read: ${reasonOf(error)}`));
+      unreadable.push(path);
     }
   };
   for (const path of paths) await visit(path, 0);
@@ -213,7 +230,7 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
   if (list.length > FILES_MAX) {
     problems.push(wholeFile(list[FILES_MAX]!, `is one too many: at most ${FILES_MAX} zone files are read`));
   }
-  return { files: list.slice(0, FILES_MAX), folders, problems };
+  return { files: list.slice(0, FILES_MAX), folders, problems, unreadable };
 }
 
 /** Fatal decoding, so that a file in another encoding is not served with wrong characters. */

@@ -20,6 +20,11 @@ export function prune(
   let current = problems;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     for (const problem of current) {
+      // An unknown key means nothing: what it stands in is whole without it.
+      if (problem.at === 'key' && problem.path.length > 0) {
+        remove(rest, problem.path);
+        continue;
+      }
       const cut = cutPath(problem.path);
       if (cut.length === 0) return undefined;
       remove(rest, cut);

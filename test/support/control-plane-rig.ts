@@ -91,5 +91,5 @@ export function loadedFrom(files: Readonly<Record<string, string>>): LoadedZones
     if ('problems' in result) problems.push(...result.problems);
     else zones.push({ file, text, zone: result.zone });
   }
-  return { zones, problems, files: Object.keys(files) };
+  return { zones, problems, files: Object.keys(files), unreadable: [] };
 }

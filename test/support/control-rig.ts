@@ -46,6 +46,7 @@ export function controlRig(): ControlRig {
       }));
       await control.loadZones({
         files: Object.keys(files),
+        unreadable: [],
         zones: results.flatMap((result) =>
           'zone' in result ? [{ file: result.file, zone: result.zone, text: result.text }] : [],
         ),

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { REPORT_SCHEMA } from '../../core/health/report.js';
+import { sendProblem } from '../problem.js';
 import type { ApiModules } from '../server.js';
 
 const NODE_NAME = { minLength: 1, maxLength: 63 } as const;
@@ -20,9 +21,17 @@ const ReportBody = Type.Object(
     schema: Type.Literal(REPORT_SCHEMA),
     node: Type.String(NODE_NAME),
     region: Type.String(NODE_NAME),
-    epoch: Type.Integer({ minimum: 0, description: 'Start of the reporter, milliseconds since 1970.' }),
-    sequence: Type.Integer({ minimum: 1 }),
-    sent: Type.Integer({ minimum: 0, description: 'Milliseconds since 1970.' }),
+    epoch: Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'Start of the reporter, milliseconds since 1970.',
+    }),
+    sequence: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    sent: Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'Milliseconds since 1970.',
+    }),
     intervalMs: Type.Integer({ minimum: 100, maximum: 60_000 }),
     state: Type.Union([
       Type.Literal('up'),
@@ -48,5 +57,17 @@ export const reportRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, {
       '4xx': Type.Ref('Problem'),
     },
   };
-  app.post('/v1/reports', { schema, config: { role: 'report' } }, (request) => control.report(request.body));
+  app.post('/v1/reports', { schema, config: { role: 'report' } }, (request, reply) => {
+    const { body, caller } = request;
+    if (caller?.node !== undefined && caller.node !== body.node) {
+      const detail = `the token ${caller.name} reports for ${caller.node} only, not for ${body.node}`;
+      return sendProblem(reply, 403, 'forbidden', detail);
+    }
+    const wrong = body.services.find(({ endpoints, healthy }) => healthy > endpoints);
+    if (wrong) {
+      const detail = `services: ${wrong.service} has more healthy endpoints than endpoints`;
+      return sendProblem(reply, 400, 'invalid_request', detail);
+    }
+    return control.report(body);
+  });
 };

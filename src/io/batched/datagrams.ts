@@ -6,8 +6,8 @@ import { EAGAIN, EINTR, type Linux, MSG } from './linux.js';
 const BATCH = 64;
 /** Batches from one socket before the others get their turn. */
 const ROUNDS = 16;
-/** After a batch smaller than this the queue is probably empty: waiting costs less than asking again. */
-const SMALL = 4;
+/** A batch of so many says that the socket is busy: more will come in a moment. */
+const BUSY = 4;
 /** `struct sockaddr_in6`, the larger of the two. */
 const ADDRESS_BYTES = 28;
 /** One `struct cmsghdr` with `in6_pktinfo`. */
@@ -72,16 +72,22 @@ export class DatagramBatch {
     }
   }
 
-  /** Answers what waits on a socket, up to a bound. `wildcard` asks for the destination of each datagram. */
+  /**
+   * Answers what waits on a socket, and, while it is busy, what comes within its receive timeout: one call then
+   * waits and reads, instead of epoll and a read. Bounded in rounds, so that other sockets get their turn within
+   * a millisecond or two. `wildcard` asks for the destination of each datagram.
+   */
   serve(fd: number, family: 4 | 6, wildcard: boolean, handler: DatagramHandler): void {
+    let flags: number = MSG.DONTWAIT;
     for (let round = 0; round < ROUNDS; round++) {
       this.#arm(wildcard);
-      const count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, MSG.DONTWAIT, null);
+      const count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, flags, null);
       // EAGAIN, or an ICMP error for an earlier answer, which nobody waits for.
       if (count <= 0) return;
       this.#used = count;
       this.#answer(fd, count, family, wildcard, handler);
-      if (count < SMALL) return;
+      if (count < BUSY) return;
+      flags = MSG.WAITFORONE;
     }
   }
 

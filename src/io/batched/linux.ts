@@ -37,7 +37,7 @@ export interface NativeMemory {
 export const AF = { INET: 2, INET6: 10 } as const;
 export const SOCK = { STREAM: 1, DGRAM: 2, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 export const SOL = { IP: 0, SOCKET: 1, TCP: 6, IPV6: 41 } as const;
-export const SO = { REUSEADDR: 2, SNDBUF: 7, RCVBUF: 8, REUSEPORT: 15 } as const;
+export const SO = { REUSEADDR: 2, SNDBUF: 7, RCVBUF: 8, REUSEPORT: 15, RCVTIMEO: 20 } as const;
 export const TCP_NODELAY = 1;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
@@ -45,7 +45,7 @@ export const IPV6_MTU_DISCOVER = 23;
 export const PMTUDISC_PROBE = 3;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
-export const MSG = { DONTWAIT: 0x40, TRUNC: 0x20, NOSIGNAL: 0x4000 } as const;
+export const MSG = { DONTWAIT: 0x40, NOSIGNAL: 0x4000, WAITFORONE: 0x10000 } as const;
 export const EPOLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16, RDHUP: 0x2000, ADD: 1, DEL: 2, MOD: 3 } as const;
 export const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',

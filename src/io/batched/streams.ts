@@ -5,6 +5,8 @@ import { setNoDelay } from './socket.js';
 
 /** Connections accepted at one wake-up before others get their turn. */
 const ACCEPTS = 64;
+/** Handed to the kernel by one call. */
+const WRITE_BYTES = 65_536;
 
 /** Accepts TCP connections on one listening socket and serves them through a Poller. */
 export class StreamListener {
@@ -82,7 +84,7 @@ export class StreamBuffers {
     this.address = linux.allocate(64);
     this.read = linux.allocate(STREAM_READ_BYTES);
     this.readBytes = new Uint8Array(this.read.buffer);
-    this.write = linux.allocate(STREAM_READ_BYTES);
+    this.write = linux.allocate(WRITE_BYTES);
     this.writeBytes = new Uint8Array(this.write.buffer);
     this.queueMax = queueMax;
   }
@@ -201,7 +203,7 @@ class BatchedConnection implements StreamConnection {
   /** Bytes sent, 0 if the kernel takes none now, -1 if the connection is gone (and then closed). */
   #send(bytes: Uint8Array, from: number, end: number): number {
     const { linux, buffers } = this.#modules;
-    const length = Math.min(end - from, STREAM_READ_BYTES);
+    const length = Math.min(end - from, WRITE_BYTES);
     buffers.writeBytes.set(bytes.subarray(from, from + length));
     const sent = linux.send(this.#fd, buffers.write.address, length, MSG.NOSIGNAL);
     if (sent >= 0) return sent;

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { ProxyTimeouts } from '../../core/balance/model.js';
+import { abort } from '../abort.js';
 import type { ListenerCounters } from '../counters.js';
 import type { Deadlines, Timed } from '../deadlines.js';
 import { Tunnel } from '../tunnel.js';
@@ -56,7 +57,7 @@ export class TcpSession implements Timed {
     const { pool, deadlines, timeouts } = this.#modules;
     const endpoint = this.#tried.length < ENDPOINTS_TRIED_MAX ? pool.pick(this.#tried) : 'all_tried';
     if (typeof endpoint === 'string') {
-      this.#client.resetAndDestroy();
+      abort(this.#client);
       return;
     }
     this.#tried.push(endpoint.index);

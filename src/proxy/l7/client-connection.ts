@@ -5,6 +5,7 @@ import { judgeRequest, type RequestFacts } from '../../core/http/hygiene.js';
 import { refuse } from '../../core/http/refusal.js';
 import { writeRequestHead } from '../../core/http/rewrite.js';
 import { ByteWindow } from '../../core/http/window.js';
+import { abort } from '../abort.js';
 import { countStatus } from '../counters.js';
 import type { Timed } from '../deadlines.js';
 import { Tunnel } from '../tunnel.js';
@@ -145,7 +146,7 @@ export class ClientConnection implements ExchangeClient, Timed {
 
   abort(): void {
     this.#exchange = null;
-    this.#socket.resetAndDestroy();
+    abort(this.#socket);
   }
 
   readonly #onData = (chunk: Buffer): void => {

@@ -196,8 +196,9 @@ export class Exchange implements UpstreamOwner {
     else this.#failUnconnected(failure);
   }
 
-  #failUnconnected({ code, message }: UpstreamFailure): void {
-    const text = `no connection to an endpoint of pool ${this.#route.pool.name}: ${message}`;
+  /** The client is told no address of an endpoint. */
+  #failUnconnected({ code }: UpstreamFailure): void {
+    const text = `no connection to an endpoint of pool ${this.#route.pool.name}: ${code}`;
     this.#fail(code === 'connect_timeout' ? 504 : 502, text);
   }
 

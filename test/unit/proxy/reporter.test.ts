@@ -12,7 +12,7 @@ class World {
     url: string;
     report: Report;
     token: string | undefined;
-    answer: (status: number) => Promise<void>;
+    answer: (status: number, body?: object) => Promise<void>;
     fail: (error: Error) => Promise<void>;
   }[] = [];
   readonly warnings: string[] = [];
@@ -26,8 +26,8 @@ class World {
         url,
         report: JSON.parse(body),
         token: headers['authorization'],
-        answer: async (status) => {
-          resolve({ ok: status < 300, status });
+        answer: async (status, body = { outcome: 'accepted' }) => {
+          resolve({ ok: status < 300, status, text: async () => JSON.stringify(body) });
           await settle();
         },
         fail: async (error) => {
@@ -69,7 +69,7 @@ class World {
 }
 
 async function settle(): Promise<void> {
-  for (let i = 0; i < 10; i++) await Promise.resolve();
+  for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
 describe('Reporter', () => {
@@ -182,5 +182,36 @@ describe('Reporter', () => {
     const world = new World();
     world.services = healthy.map((count, i) => ({ service: `s${i}`, endpoints: 2, healthy: count }));
     expect(world.reporter().build().state).toBe(state);
+  });
+
+  it('counts a report that the receiver ignores for want of a name as failed', async () => {
+    const world = new World();
+    const reporter = world.reporter();
+    reporter.start();
+    await settle();
+    await world.posts[0]!.answer(200, { outcome: 'ignored', code: 'unknown_node' });
+    expect(reporter.status()[0]).toMatchObject({
+      sent: 0,
+      failed: 1,
+      lastError: expect.stringContaining('names this proxy'),
+    });
+  });
+
+  it('waits at its end until the receivers know that it drains', async () => {
+    const world = new World();
+    const reporter = world.reporter();
+    reporter.start();
+    await settle();
+    await world.posts[0]!.answer(200);
+    let told = false;
+    const done = reporter.drain().then(() => {
+      told = true;
+    });
+    await settle();
+    expect(world.posts[1]?.report.state).toBe('draining');
+    expect(told).toBe(false);
+    await world.posts[1]!.answer(200);
+    await done;
+    expect(told).toBe(true);
   });
 });
