@@ -68,7 +68,7 @@ describe('meridian', () => {
     expect(code).toBe(2);
   });
 
-  it.each([{ args: ['status'] }, { args: ['status', '--quiet'] }, { args: ['explain', 'www.cli.test'] }])(
+  it.each([{ args: ['status'] }, { args: ['explain', 'www.cli.test'] }])(
     'ends with 3 where nobody answers: $args',
     async ({ args }) => {
       const { code, stderr } = await meridian([...args, '--api', nobody]);
@@ -76,6 +76,11 @@ describe('meridian', () => {
       expect(code).toBe(3);
     },
   );
+
+  it('says nothing but its exit code with status --quiet', async () => {
+    const { code, stdout, stderr } = await meridian(['status', '--quiet', '--api', nobody]);
+    expect({ code, stdout, stderr }).toEqual({ code: 3, stdout: '', stderr: '' });
+  });
 });
 
 describe('meridian check', () => {

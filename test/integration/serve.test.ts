@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { removeFolders, temporaryFolder } from '../support/folder.js';
 import { startNode } from '../support/node.js';
 import { freePorts } from '../support/ports.js';
 import { endPrograms, meridian, startMeridian } from '../support/process.js';
+import { until } from '../support/until.js';
 
 afterEach(async () => {
   await endPrograms();
@@ -64,6 +65,7 @@ describe('meridian serve', () => {
 
   it('needs no configuration file where the environment says enough', async () => {
     const cwd = temporaryFolder();
+    mkdirSync(join(cwd, 'zones'));
     const [dns, api] = await freePorts(2);
     const env = {
       MERIDIAN_NODE_NAME: 'dns-env',
@@ -73,7 +75,7 @@ describe('meridian serve', () => {
     const program = await startMeridian(['serve'], /"msg":"serving"/, { cwd, env });
     // No zone is served yet.
     const { code, stderr } = await meridian(['status', '-q', '--api', `http://127.0.0.1:${api}`]);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('503 no zone is served') });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     await program.end();
   });
 
@@ -122,11 +124,53 @@ describe('meridian serve', () => {
       MERIDIAN_API_LISTEN: '127.0.0.1:0',
       [variable]: `127.0.0.1:${port}`,
     };
-    const { code, stderr } = await meridian(['serve'], { cwd: temporaryFolder(), env });
+    const cwd = temporaryFolder();
+    mkdirSync(join(cwd, 'zones'));
+    const { code, stderr } = await meridian(['serve'], { cwd, env });
     other.close();
     expect(stderr).toContain(`${port}`);
     expect(stderr).toContain(`another program uses it): change ${setting} or ${variable}`);
     expect(code).toBe(1);
+  });
+
+  it.each([
+    { setting: 'zones', variable: 'MERIDIAN_ZONES', path: 'nowhere' },
+    { setting: 'state', variable: 'MERIDIAN_STATE', path: 'file' },
+  ])(
+    'names $setting where that folder is of no use, and ends with 1',
+    async ({ setting, variable, path }) => {
+      const cwd = temporaryFolder();
+      mkdirSync(join(cwd, 'zones'));
+      writeFileSync(join(cwd, 'file'), '');
+      const env = {
+        MERIDIAN_NODE_NAME: 'a',
+        MERIDIAN_DNS_LISTEN: '127.0.0.1:0',
+        [variable]: join(cwd, path),
+      };
+      const { code, stderr } = await meridian(['serve'], { cwd, env });
+      expect(stderr).toContain(`change ${setting} or ${variable}`);
+      expect(stderr).not.toContain('    at ');
+      expect(code).toBe(1);
+    },
+  );
+
+  it('keeps answering while its zone folder is away, and over SIGHUP', async () => {
+    const node = await startNode({ zones: { 'serve.test.yaml': ZONE } });
+    const ask = async () => {
+      const { stdout } = await meridian(['query', 'www.serve.test', '-p', String(node.port)]);
+      return stdout;
+    };
+    const problems = async () => ((await node.get('/v1/status')) as { problems: string[] }).problems;
+    const zones = join(node.folder, 'zones');
+    expect(await ask()).toContain('192.0.2.1');
+    renameSync(zones, `${zones}.away`);
+    node.program.kill('SIGHUP');
+    await until('the loss is reported', async () => (await problems()).length > 0);
+    expect(await ask()).toContain('192.0.2.1');
+    renameSync(`${zones}.away`, zones);
+    node.program.kill('SIGHUP');
+    await until('the folder is back', async () => (await problems()).length === 0);
+    expect(await ask()).toContain('192.0.2.1');
   });
 
   it('answers with two workers on one address', async () => {

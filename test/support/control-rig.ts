@@ -64,12 +64,15 @@ export async function useEmbeddedGeo(rig: ControlRig): Promise<void> {
   await rig.control.useGeo(database);
 }
 
-/** Each role's token is the role's own name. */
-const TOKENS = (['read', 'report', 'admin'] as const).map((role: Role) => ({
-  name: role,
-  role,
-  digest: hashToken(role),
-}));
+/** Each role's token is the role's own name; `bound` reports for the node `bound` only. */
+const TOKENS = [
+  ...(['read', 'report', 'admin'] as const).map((role: Role) => ({
+    name: role,
+    role,
+    digest: hashToken(role),
+  })),
+  { name: 'bound', role: 'report' as const, node: 'bound', digest: hashToken('bound') },
+];
 
 /** The admin API on a rig, for `inject`. */
 export async function apiOn(rig: ControlRig, options: { openMetrics?: boolean } = {}): Promise<Api> {

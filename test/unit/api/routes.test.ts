@@ -185,6 +185,27 @@ describe('POST /v1/reports', () => {
     expect(await send({ node: 'stranger' })).toEqual({ outcome: 'ignored', code: 'unknown_node' });
     expect(await send({ sent: epoch + 3_600_000 })).toEqual({ outcome: 'ignored', code: 'from_future' });
   });
+
+  it('lets a token of a proxy report for that proxy only', async () => {
+    const now = Date.now();
+    const payload = { ...REPORT, epoch: now, sent: now };
+    const headers = { authorization: 'Bearer bound' };
+    const other = await api.inject({ method: 'POST', url: '/v1/reports', headers, payload });
+    expectProblem(other, 403, 'forbidden');
+    const own = { ...payload, node: 'bound' };
+    const response = await api.inject({ method: 'POST', url: '/v1/reports', headers, payload: own });
+    expect(response.statusCode).toBe(200);
+  });
+
+  it('refuses a service with more healthy endpoints than it has', async () => {
+    const services = [{ service: 'web', endpoints: 0, healthy: 1 }];
+    expect(await send({ services })).toMatchObject({ status: 400, code: 'invalid_request' });
+  });
+
+  it('takes the name of the scheme in any case', async () => {
+    const headers = { authorization: 'bearer read' };
+    expect((await api.inject({ url: '/v1/status', headers })).statusCode).toBe(200);
+  });
 });
 
 describe('the description', () => {

@@ -160,7 +160,7 @@ describe('ObserverBook report()', () => {
   it.each<[string, Partial<Report>, number]>([
     ['the next sequence', { sequence: 6 }, 0],
     ['a restart', { epoch: NOW - 10, sequence: 1 }, 0],
-    ['a clock that is a little ahead', { sequence: 6, sent: NOW + 300_000 }, 0],
+    ['a clock that is a little ahead', { sequence: 6, sent: NOW + 10_000 }, 0],
     ['an earlier start once the later one went silent', { epoch: NOW - 70_000, sequence: 1 }, 6000],
   ])('accepts %s', (_, changes, laterMs) => {
     const { book } = bookOf([PROXIED]);

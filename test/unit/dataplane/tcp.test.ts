@@ -18,11 +18,18 @@ class FakeConnection implements StreamConnection {
   readonly sent: string[] = [];
   state: 'open' | 'ended' | 'destroyed' = 'open';
   takes = true;
+  writes = 0;
   onClosed: () => void = () => {};
 
   write(bytes: Uint8Array, from: number, end: number): boolean {
-    expect((bytes[from]! << 8) | bytes[from + 1]!).toBe(end - from - 2);
-    this.sent.push(Buffer.from(bytes.slice(from + 2, end)).toString('latin1'));
+    this.writes++;
+    let at = from;
+    while (at < end) {
+      const next = at + 2 + ((bytes[at]! << 8) | bytes[at + 1]!);
+      this.sent.push(Buffer.from(bytes.slice(at + 2, next)).toString('latin1'));
+      at = next;
+    }
+    expect(at).toBe(end);
     return this.takes;
   }
 
@@ -69,6 +76,22 @@ describe('TcpService', () => {
     const connection = open();
     feed(connection, framed('one', 'two', 'three'));
     expect(connection.sent).toEqual(['[one]', '[two]', '[three]']);
+  });
+
+  it('sends what one reading brought with one write', () => {
+    const { open, feed } = service();
+    const connection = open();
+    feed(connection, framed('one', 'two', 'three'));
+    expect(connection.writes).toBe(1);
+  });
+
+  it('sends in between when many large answers gather', () => {
+    const { open, feed } = service();
+    const connection = open();
+    const large = 'x'.repeat(3000);
+    feed(connection, framed(...Array<string>(60).fill(large)));
+    expect(connection.sent).toEqual(Array<string>(60).fill(`[${large}]`));
+    expect(connection.writes).toBeGreaterThan(1);
   });
 
   it('answers whatever the splits: at every one and every two places', () => {
@@ -140,7 +163,8 @@ describe('TcpService', () => {
     const connection = open();
     connection.takes = false;
     feed(connection, framed('one', 'two'));
-    expect([connection.state, connection.sent]).toEqual(['destroyed', ['[one]']]);
+    feed(connection, framed('three'));
+    expect([connection.state, connection.sent]).toEqual(['destroyed', ['[one]', '[two]']]);
   });
 
   it('ends its side when the peer has ended', () => {

@@ -24,9 +24,9 @@ function tokensOf(text: string): readonly Token[] {
 }
 
 describe('findToken()', () => {
-  it.each<[string, { name: string; role: string } | null]>([
+  it.each<[string, { name: string; role: string; node?: string } | null]>([
     ['r-secret', { name: 'reader', role: 'read' }],
-    ['p-secret', { name: 'proxy-1', role: 'report' }],
+    ['p-secret', { name: 'proxy-1', role: 'report', node: 'proxy-1' }],
     ['a-secret', { name: 'boss', role: 'admin' }],
     ['a-secret ', null],
     ['A-secret', null],

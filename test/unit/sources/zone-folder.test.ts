@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { formatProblem } from '../../../src/sources/yaml-document.js';
-import { loadZones, watchZones, type ZoneWatch } from '../../../src/sources/zone-folder.js';
+import { loadZones, mayExist, watchZones, type ZoneWatch } from '../../../src/sources/zone-folder.js';
 
 let folder = '';
 let watching: ZoneWatch | undefined;
@@ -60,6 +60,25 @@ describe('loadZones()', () => {
     expect(problems.map(formatProblem)).toEqual([
       `${second}:1:1: the zone x.example. is already in ${first}`,
     ]);
+  });
+
+  it('lets the file that is served already keep its zone, wherever another stands in the alphabet', async () => {
+    const late = await put('z.yaml', zone('x.example'));
+    const early = await put('a.yaml', zone('x.example'));
+    const { zones, problems } = await loadZones([folder], {}, new Map([['x.example.', late]]));
+    expect(zones.map(({ file }) => file)).toEqual([late]);
+    expect(problems.map(({ file }) => file)).toEqual([early]);
+  });
+
+  it('takes nothing for deleted that it could not look at', async () => {
+    const file = await put('a.yaml', zone('a.example'));
+    await symlink(join(folder, 'nowhere'), join(folder, 'b.yaml'));
+    const link = await loadZones([folder]);
+    expect(mayExist(link, join(folder, 'b.yaml'))).toBe(true);
+    expect(mayExist(link, join(folder, 'c.yaml'))).toBe(false);
+    const gone = await loadZones([join(folder, 'away')]);
+    expect(mayExist(gone, join(folder, 'away', 'a.yaml'))).toBe(true);
+    expect(mayExist(gone, file)).toBe(false);
   });
 
   it('takes single files, whatever their name, and reports what cannot be read', async () => {
