@@ -24,6 +24,8 @@ const { values: options } = parseArgs({
   },
 });
 const PORT = 5390;
+// Long enough for caches and compilers to settle: a server runs for weeks.
+const WARM_UP_SECONDS = 5;
 const names = Number(options.names);
 const SERVERS = [
   { label: 'meridian (batched)', kind: 'meridian', io: 'batched', program: 'node' },
@@ -70,7 +72,7 @@ async function measure(server) {
   try {
     if (!(await answers(process_)))
       return { skipped: `does not answer: ${process_.output().trim().split('\n').at(-1)}` };
-    load(1);
+    load(WARM_UP_SECONDS);
     const before = cpuSeconds(process_.pid);
     const { completed, lost, rate } = load(Number(options.seconds));
     const after = cpuSeconds(process_.pid);
@@ -153,12 +155,26 @@ function report() {
   for (const { label, skipped, cpu, user, system, rate } of rows) {
     if (skipped) console.log(`${label.padEnd(30)} skipped: ${skipped}`);
     else {
-      const ratio = base ? `× ${(cpu / base).toFixed(2)}` : '';
+      const ratio = ratioToGdnsd(label);
       console.log(
         `${label.padEnd(30)} ${cpu.toFixed(2).padStart(12)}   ${`${user.toFixed(2)} + ${system.toFixed(2)}`.padStart(15)}   ${rate.toFixed(0).padStart(9)}   ${ratio}`,
       );
     }
   }
+}
+
+/** Median over the rounds of the ratio within a round: what slows the machine in a round slows both. */
+function ratioToGdnsd(label) {
+  const base = results.get('gdnsd') ?? [];
+  const ratios = results
+    .get(label)
+    .flatMap((run, i) =>
+      run.skipped || !base[i] || base[i].skipped
+        ? []
+        : [(run.user + run.system) / (base[i].user + base[i].system)],
+    )
+    .toSorted((a, b) => a - b);
+  return ratios.length > 0 ? `× ${ratios[Math.floor(ratios.length / 2)].toFixed(2)}` : '';
 }
 
 function describe(result) {

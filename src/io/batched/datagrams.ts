@@ -2,8 +2,13 @@ import type { DatagramHandler } from '../tier.js';
 import { DATAGRAM_IN_MAX } from '../tier.js';
 import { EAGAIN, EINTR, type Linux, MSG } from './linux.js';
 
-/** Datagrams taken from the kernel by one call. More gains nothing measurable; fewer cost a call more often. */
-const BATCH = 64;
+/**
+ * Datagrams taken from the kernel by one call. Measured: 16 call too often, and from 32 on what a batch touches
+ * (2 KB of each, with the kernel's part) no longer stays in the first-level cache between reading and sending.
+ */
+const BATCH = 24;
+/** Keeps slots from starting at the same place of a 4 KB page, where they would push each other out of the cache. */
+const SKEW = 64;
 /** Batches from one socket before the others get their turn. */
 const ROUNDS = 16;
 /** A batch of so many says that the socket is busy: more will come in a moment. */
@@ -49,7 +54,7 @@ export class DatagramBatch {
   constructor(linux: Linux, datagramMax: number, onSendFailed: (count: number) => void) {
     this.#linux = linux;
     this.#onSendFailed = onSendFailed;
-    this.#slotBytes = Math.max(Math.ceil(datagramMax / 64) * 64, DATAGRAM_IN_MAX);
+    this.#slotBytes = Math.max(Math.ceil(datagramMax / 64) * 64, DATAGRAM_IN_MAX) + SKEW;
     const slots = linux.allocate(BATCH * this.#slotBytes);
     const names = linux.allocate(BATCH * ADDRESS_BYTES);
     const control = linux.allocate(BATCH * CONTROL_BYTES);
