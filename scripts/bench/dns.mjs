@@ -148,7 +148,6 @@ function report() {
       rate: median((r) => r.rate),
     };
   });
-  const base = rows.find(({ label }) => label === 'gdnsd')?.cpu;
   console.log(
     '\nmedian of the rounds            CPU µs/query   (user + system)   queries/s   CPU against gdnsd',
   );
