@@ -9,6 +9,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/{unit,rfc,golden,property,contract,sim}/**/*.test.ts'],
+          setupFiles: ['test/support/seed.ts'],
           testTimeout: 20_000,
           // No test changes what others import, and modules are loaded once instead of once a file.
           pool: 'threads',
