@@ -12,7 +12,7 @@ const SKEW = 64;
 /** Batches from one socket before the others get their turn. */
 const ROUNDS = 16;
 /** A batch of so many says that the socket is busy: more will come in a moment. */
-const BUSY = 4;
+export const BUSY = 4;
 /** `struct sockaddr_in6`, the larger of the two. */
 const ADDRESS_BYTES = 28;
 /** One `struct cmsghdr` with `in6_pktinfo`. */
@@ -78,22 +78,30 @@ export class DatagramBatch {
   }
 
   /**
-   * Answers what waits on a socket, and, while it is busy, what comes within its receive timeout: one call then
-   * waits and reads, instead of epoll and a read. Bounded in rounds, so that other sockets get their turn within
-   * a millisecond or two. `wildcard` asks for the destination of each datagram.
+   * Answers what waits on a socket, batch after batch while it is busy, bounded in rounds so that others get their
+   * turn. With `wait`, the first batch may come within the socket's receive timeout. `wildcard` asks for the
+   * destination of each datagram. Returns the size of the last batch: 0 when nothing came.
    */
-  serve(fd: number, family: 4 | 6, wildcard: boolean, handler: DatagramHandler): void {
-    let flags: number = MSG.DONTWAIT;
+  serve(
+    fd: number,
+    family: 4 | 6,
+    options: { readonly wildcard: boolean; readonly wait: boolean },
+    handler: DatagramHandler,
+  ): number {
+    const { wildcard } = options;
+    let flags: number = options.wait ? MSG.WAITFORONE : MSG.DONTWAIT;
+    let count = 0;
     for (let round = 0; round < ROUNDS; round++) {
       this.#arm(wildcard);
-      const count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, flags, null);
+      count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, flags, null);
       // EAGAIN, or an ICMP error for an earlier answer, which nobody waits for.
-      if (count <= 0) return;
+      if (count <= 0) return 0;
       this.#used = count;
       this.#answer(fd, count, family, wildcard, handler);
-      if (count < BUSY) return;
+      if (count < BUSY) return count;
       flags = MSG.WAITFORONE;
     }
+    return count;
   }
 
   /** The kernel and the answers overwrote the lengths of the last batch; a socket of another kind needs all. */

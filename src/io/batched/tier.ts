@@ -6,6 +6,7 @@ import type {
   TierEvents,
   TierOptions,
 } from '../tier.js';
+import { DatagramListener } from './datagram-listener.js';
 import { DatagramBatch } from './datagrams.js';
 import { EPOLL, type Linux } from './linux.js';
 import { Poller } from './poller.js';
@@ -30,7 +31,7 @@ export class BatchedTier implements Tier {
   readonly #poller: Poller;
   readonly #datagrams: DatagramBatch;
   readonly #buffers: StreamBuffers;
-  readonly #udp: number[] = [];
+  readonly #udp: DatagramListener[] = [];
   readonly #listeners: StreamListener[] = [];
   #stopped = false;
   #nextTick: number;
@@ -57,10 +58,16 @@ export class BatchedTier implements Tier {
     const bound = { host: address.host, port: udp.port };
     const family = encodeAddress(address).length === 16 ? 4 : 6;
     const wildcard = isWildcard(address);
-    this.#udp.push(udp.fd);
+    const shared = { linux: this.#linux, poller: this.#poller };
+    this.#udp.push(
+      new DatagramListener(
+        udp.fd,
+        { family, wildcard },
+        { ...shared, batch: this.#datagrams, handler: datagrams },
+      ),
+    );
     const tcp = openSocket(this.#linux, bound, 'tcp', this.#options.shared);
-    this.#poller.add(udp.fd, EPOLL.IN, () => this.#datagrams.serve(udp.fd, family, wildcard, datagrams));
-    const modules = { linux: this.#linux, poller: this.#poller, handler: streams, buffers: this.#buffers };
+    const modules = { ...shared, handler: streams, buffers: this.#buffers };
     this.#listeners.push(new StreamListener(tcp.fd, family, modules));
     return bound;
   }
@@ -73,9 +80,15 @@ export class BatchedTier implements Tier {
     }
   }
 
-  /** One round of the loop; waits at most `timeoutMs`. */
+  /** One round of the loop; waits at most `timeoutMs`, or as long as a busy socket does. */
   turn(timeoutMs: number): void {
-    this.#poller.poll(timeoutMs);
+    let busy = false;
+    for (const listener of this.#udp) {
+      if (!listener.busy) continue;
+      listener.serve();
+      busy ||= listener.busy;
+    }
+    this.#poller.poll(busy ? 0 : timeoutMs);
     const now = this.#now();
     if (now < this.#nextTick) return;
     this.#nextTick = now + TICK_MS;
@@ -87,7 +100,7 @@ export class BatchedTier implements Tier {
   }
 
   get descriptors(): readonly number[] {
-    return [...this.#udp, ...this.#listeners.map(({ fd }) => fd), this.wakeFd];
+    return [...this.#udp.map(({ fd }) => fd), ...this.#listeners.map(({ fd }) => fd), this.wakeFd];
   }
 
   #woken(): void {
@@ -97,10 +110,7 @@ export class BatchedTier implements Tier {
   }
 
   #close(): void {
-    for (const fd of this.#udp) {
-      this.#poller.remove(fd);
-      this.#linux.close(fd);
-    }
+    for (const listener of this.#udp) listener.close();
     for (const listener of this.#listeners) listener.close();
     this.#poller.remove(this.wakeFd);
     this.#linux.close(this.wakeFd);
