@@ -1,8 +1,8 @@
-// npm run bench:dns [-- --seconds 5 --rounds 3 --names 1000 --only meridian,gdnsd]
+// npm run bench:dns [-- --seconds 1 --rounds 15 --names 1000 --only meridian,gdnsd]
 //
-// CPU time per query and peak rate of Meridian (both tiers) and its peers on a geo workload with ECS. Each server
-// runs alone on core 0, dnsperf on core 1; the servers take turns within a round, so that drift of the machine
-// hits all of them. CPU time is the process's own, user + system, from /proc. Peers that are not installed are
+// CPU time per query and peak rate of Meridian (both tiers) and its peers on a geo workload with ECS. All servers
+// are up on core 0 and one of them is asked, by dnsperf on core 1; they take short turns, forwards and backwards,
+// so that drift of the machine hits all of them alike. CPU time is the process's own, user + system, from /proc. Peers that are not installed are
 // skipped (Debian: gdnsd, knot with knot-module-geoip, pdns-server with pdns-backend-geoip).
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,8 +15,8 @@ import { cpuSeconds, installed, startPinned } from './process-cpu.mjs';
 
 const { values: options } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '15' },
     names: { type: 'string', default: '1000' },
     prefixes: { type: 'string', default: '20000' },
     only: { type: 'string' },
@@ -33,7 +33,9 @@ const SERVERS = [
   { label: 'gdnsd', kind: 'gdnsd', program: 'gdnsd' },
   { label: 'knot', kind: 'knot', program: 'knotd' },
   { label: 'powerdns', kind: 'powerdns', program: 'pdns_server' },
-].filter(({ label }) => !options.only || options.only.split(',').some((only) => label.includes(only)));
+]
+  .filter(({ label }) => !options.only || options.only.split(',').some((only) => label.includes(only)))
+  .map((server, i) => ({ ...server, port: PORT + i }));
 
 if (!installed('dnsperf')) {
   console.error('bench:dns needs dnsperf (Debian: apt-get install dnsperf)');
@@ -53,42 +55,53 @@ const queries = join(folder, 'queries');
 queryFile(queries, { names, count: 200_000, random });
 
 console.log(`${names} names, ${options.prefixes} prefixes, ECS /24 of random clients, seed ${options.seed}`);
-const results = new Map();
-for (let round = 1; round <= Number(options.rounds); round++) {
+const results = new Map(SERVERS.map(({ label }) => [label, []]));
+const running = [];
+try {
   for (const server of SERVERS) {
-    const result = installed(server.program) ? await measure(server) : { skipped: 'not installed' };
-    if (!results.has(server.label)) results.set(server.label, []);
-    results.get(server.label).push(result);
-    console.log(`round ${round}  ${server.label.padEnd(20)} ${describe(result)}`);
+    const started = installed(server.program) ? await start(server) : { skipped: 'not installed' };
+    if (started.skipped) results.set(server.label, [started]);
+    else running.push({ ...server, process: started });
   }
+  for (let round = 1; round <= Number(options.rounds); round++) {
+    for (const server of round % 2 ? running : running.toReversed()) {
+      const result = measure(server);
+      results.get(server.label).push(result);
+      console.log(`round ${round}  ${server.label.padEnd(20)} ${describe(result)}`);
+    }
+  }
+} finally {
+  for (const server of running) await server.process.stop();
 }
 report();
 
-async function measure(server) {
+async function start(server) {
   const home = join(folder, server.label.replaceAll(/[^a-z]/g, '-'));
   mkdirSync(home, { recursive: true });
-  const [command, args] = CONFIGURE[server.kind](home, { names, port: PORT, mmdb, io: server.io });
+  const [command, args] = CONFIGURE[server.kind](home, { names, port: server.port, mmdb, io: server.io });
   const process_ = startPinned(0, command, args);
-  try {
-    if (!(await answers(process_)))
-      return { skipped: `does not answer: ${process_.output().trim().split('\n').at(-1)}` };
-    load(WARM_UP_SECONDS);
-    const before = cpuSeconds(process_.pid);
-    const { completed, lost, rate } = load(Number(options.seconds));
-    const after = cpuSeconds(process_.pid);
-    return {
-      user: ((after.user - before.user) / completed) * 1e6,
-      system: ((after.system - before.system) / completed) * 1e6,
-      rate,
-      lost,
-    };
-  } finally {
+  if (!(await answers(server.port))) {
     await process_.stop();
+    return { skipped: `does not answer: ${process_.output().trim().split('\n').at(-1)}` };
   }
+  load(server.port, WARM_UP_SECONDS);
+  return process_;
+}
+
+function measure(server) {
+  const before = cpuSeconds(server.process.pid);
+  const { completed, lost, rate } = load(server.port, Number(options.seconds));
+  const after = cpuSeconds(server.process.pid);
+  return {
+    user: ((after.user - before.user) / completed) * 1e6,
+    system: ((after.system - before.system) / completed) * 1e6,
+    rate,
+    lost,
+  };
 }
 
 /** Up and right: a query for a name gives one of the addresses. */
-async function answers() {
+async function answers(port) {
   for (let i = 0; i < 100; i++) {
     const dig = spawnSync('dig', [
       '+short',
@@ -96,7 +109,7 @@ async function answers() {
       '+time=1',
       '@127.0.0.1',
       '-p',
-      PORT,
+      port,
       `www1.${ZONE}`,
       '+subnet=9.9.9.0/24',
     ]);
@@ -106,7 +119,7 @@ async function answers() {
   return false;
 }
 
-function load(seconds) {
+function load(port, seconds) {
   const args = [
     '-c',
     '1',
@@ -114,7 +127,7 @@ function load(seconds) {
     '-s',
     '127.0.0.1',
     '-p',
-    PORT,
+    port,
     '-B',
     '-d',
     queries,

@@ -189,14 +189,13 @@ function parseSubnet(query: Query, at: number, length: number): number {
   if (family > 2 || prefix > bits || (fields & 0xff) !== 0) return RCODE.FORMERR;
   if (length - 4 !== (prefix + 7) >> 3) return RCODE.FORMERR;
   if (prefix & 7 && input[at + length - 1]! & (0xff >> (prefix & 7))) return RCODE.FORMERR;
-  let address = 0;
-  for (let i = 0; i < length; i++) {
-    const byte = input[at + i]!;
-    subnet[i] = byte;
-    // The bytes of the address run out of the left end of the word after four: right for IPv4 only.
-    if (i >= 4) address = (address << 8) | byte;
+  if (family === 1) {
+    let address = 0;
+    for (let i = 4; i < length; i++) address |= input[at + i]! << (24 - 8 * (i - 4));
+    query.subnetAddress = address;
+  } else {
+    for (let i = 4; i < length; i++) subnet[i] = input[at + i]!;
   }
-  query.subnetAddress = length < 8 && length > 4 ? address << (8 * (8 - length)) : address;
   query.subnetLength = length;
   query.subnetFamily = family;
   query.subnetPrefix = prefix;

@@ -160,6 +160,11 @@ function writeOpt(query: Query): void {
   if (subnetLength === 0) return;
   const option = at + OPT_BYTES;
   outputView.setInt32(option, (EDNS_OPTION.CLIENT_SUBNET << 16) | subnetLength);
-  for (let i = 0; i < subnetLength; i++) output[option + 4 + i] = subnet[i]!;
-  output[option + 7] = query.scope;
+  outputView.setInt32(option + 4, (query.subnetFamily << 16) | (query.subnetPrefix << 8) | query.scope);
+  const address = option + 8;
+  if (query.subnetFamily === 1) {
+    for (let i = 0; i < subnetLength - 4; i++) output[address + i] = query.subnetAddress >>> (24 - 8 * i);
+  } else {
+    for (let i = 4; i < subnetLength; i++) output[option + 4 + i] = subnet[i]!;
+  }
 }

@@ -1,6 +1,7 @@
 import type { Prefix } from '../zone/model.js';
 import { EMBEDDED_PREFIXES } from './embedded.js';
 import type { LocationTrie } from './location.js';
+import { SubtreeFolder } from './subtree-folder.js';
 import { CLASS_LIMIT, type GeoTrie } from './trie.js';
 
 /** Every address of `prefix` has class `cls`, wherever the database puts it. */
@@ -36,10 +37,7 @@ export function compileTrie(
   return emit(work);
 }
 
-/**
- * The leaf at a prefix that embeds IPv4. No class is equal to it, so it never merges with what lies around it;
- * in the result it is class 0, which no lookup reaches.
- */
+/** The leaf at a prefix that embeds IPv4. No class is equal to it, so it never merges with what lies around it. */
 const BOUNDARY = ~CLASS_LIMIT;
 
 /** A trie under change: pairs as in LocationTrie, but a child < 0 is `~class`. */
@@ -128,58 +126,27 @@ function addNode(work: WorkTrie, leaf: number): number {
   return node;
 }
 
-/** Writes the root tables and the nodes below depth 16 that are still reached, numbered anew. */
+/** Writes the root tables and the nodes below depth 16 that are still reached, equal subtrees once. */
 function emit(work: WorkTrie): GeoTrie {
   const v4 = sharedInts(1 << 16);
   const v6 = sharedInts(1 << 16);
   fillTable(v4, work.nodes, work.nodes[work.v4Slot]!, 0, 0);
   fillTable(v6, work.nodes, work.nodes[work.v6Slot]!, 0, 0);
-  const queue: Queue = { old: new Int32Array(work.count), count: 0 };
+  const folder = new SubtreeFolder(work.nodes);
   for (const table of [v4, v6]) {
     for (let i = 0; i < table.length; i++) {
-      if (table[i]! >= 0) table[i] = renumber(work.nodes, queue, table[i]!);
+      if (table[i]! >= 0) table[i] = folder.fold(table[i]!);
     }
   }
-  const nodes = sharedInts(2 * queue.count);
-  for (let node = 0; node < queue.count; node++) {
-    const old = queue.old[node]!;
-    nodes[2 * node] = work.nodes[2 * old]!;
-    nodes[2 * node + 1] = work.nodes[2 * old + 1]!;
-  }
+  const nodes = sharedInts(2 * folder.count);
+  nodes.set(folder.nodes.subarray(0, 2 * folder.count));
   return { v4, v6, nodes };
-}
-
-/** New number → old number. */
-interface Queue {
-  readonly old: Int32Array;
-  count: number;
-}
-
-/**
- * Gives new numbers to a subtree, in place, and returns that of its root. The nodes of one subtree stay side by
- * side, so that a lookup touches few cache lines.
- */
-function renumber(nodes: Int32Array, queue: Queue, root: number): number {
-  const first = queue.count;
-  queue.old[queue.count++] = root;
-  for (let next = first; next < queue.count; next++) {
-    const slot = 2 * queue.old[next]!;
-    for (let child = slot; child < slot + 2; child++) {
-      const entry = nodes[child]!;
-      if (entry >= 0) {
-        nodes[child] = queue.count;
-        queue.old[queue.count++] = entry;
-      } else if (entry === BOUNDARY) {
-        nodes[child] = ~0;
-      }
-    }
-  }
-  return first;
 }
 
 /** Fills the part of a root table that lies under `entry`; goes 16 levels deep. */
 function fillTable(table: Int32Array, nodes: Int32Array, entry: number, depth: number, first: number): void {
   if (entry < 0) {
+    // No lookup reaches a boundary, and its class would not fit.
     const cls = entry === BOUNDARY ? 0 : ~entry;
     table.fill(~((cls << 8) | depth), first, first + (1 << (16 - depth)));
   } else if (depth === 16) {

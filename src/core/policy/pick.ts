@@ -19,6 +19,10 @@ export function pickEndpoints(
   const record = pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY;
   const first = pools[record + POOL.ENDPOINTS]!;
   const end = first + pools[record + POOL.COUNT]!;
+  if (end - first === 1) {
+    chosen[0] = first;
+    return usable(query, first, take) ? 1 : 0;
+  }
   switch (pools[pool * POOL.STRIDE + POOL.PICK]) {
     case PICK.ALL:
       return pickAll(query, first, end, take, chosen);
