@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { ControlPlane } from '../control/control-plane.js';
 import { HealthWatch } from '../control/health-watch.js';
+import type { Identity } from '../core/answer/identity.js';
 import { WorkerPool } from '../dataplane/pool.js';
 import { canShare, resolveTier } from '../io/create-tier.js';
 import { claimAddress, isMissingAddress } from '../io/free-port.js';
@@ -11,6 +12,7 @@ import { LastGoodZones } from '../sources/last-good.js';
 import type { ServerConfig } from '../sources/server-config.js';
 import { loadZones, watchZones } from '../sources/zone-folder.js';
 import { type ApiHandle, startApi } from './api-server.js';
+import { openIdentity } from './identity.js';
 import type { Log } from './log.js';
 
 /** A node that can't start: what is wrong, and which setting changes it. */
@@ -44,7 +46,9 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   const listen = await claimAll(config.dns.listen, log);
   if ('code' in listen) return listen;
 
-  const parts = wire(config, log, { tier: io.tier, listen: listen.addresses });
+  const identity = await openIdentity(config, log);
+  if ('code' in identity) return identity;
+  const parts = wire(config, log, { tier: io.tier, listen: listen.addresses, identity: identity.identity });
   const { control, health, pool } = parts;
   if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
@@ -55,6 +59,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   const reload = () => reloadZones(config.zones, control, lastGood, log);
   // Watched before they are read, so that no change falls between.
   const watches = [
+    identity,
     watchZones([config.zones], () => void reload()),
     watchGeoDatabase(
       {
@@ -88,6 +93,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
 interface Sockets {
   readonly tier: 'batched' | 'portable';
   readonly listen: readonly SocketAddress[];
+  readonly identity: Identity;
 }
 
 /** The zone folder must be there; the state folder is made. */
@@ -154,7 +160,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     },
     control.snapshot,
     health.table,
-    { log, seed: () => Math.floor(Math.random() * 0x1_0000_0000) },
+    { log, identity: sockets.identity, seed: () => Math.floor(Math.random() * 0x1_0000_0000) },
   );
   const serve = async (): Promise<StartProblem | undefined> => {
     serving = true;

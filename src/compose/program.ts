@@ -79,6 +79,7 @@ function addServe(program: Command, onRunning: (running: Running) => void): void
       if ('code' in node)
         throw startError(node, {
           dns: 'dns.listen or MERIDIAN_DNS_LISTEN',
+          cookies: 'dns.cookie_secrets or MERIDIAN_DNS_COOKIE_SECRETS',
           api: 'api.listen or MERIDIAN_API_LISTEN',
           zones: 'zones or MERIDIAN_ZONES',
           state: 'state or MERIDIAN_STATE',

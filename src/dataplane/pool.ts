@@ -1,6 +1,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
+import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { ListenError } from '../io/tier.js';
 import type { FromWorker, ToWorker, WorkerOptions, WorkerStart } from './protocol.js';
@@ -14,6 +15,8 @@ export interface PoolModules {
   readonly log: PoolLog;
   /** A fresh seed for each worker. */
   readonly seed: () => number;
+  /** What the node says about itself, and the keys of its cookies; see WorkerStart. */
+  readonly identity?: Identity;
 }
 
 /** A worker that dies again at once is started again no faster than this. */
@@ -101,6 +104,7 @@ export class WorkerPool {
       health: this.#health,
       counters,
       seed: this.#modules.seed(),
+      ...(this.#modules.identity && { identity: this.#modules.identity }),
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: start,

@@ -1,3 +1,4 @@
+import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import type { SocketAddress } from '../io/tier.js';
 
@@ -28,6 +29,8 @@ export interface WorkerStart {
   readonly counters: Float64Array;
   /** Seed of the weighted choices. */
   readonly seed: number;
+  /** Absent: the node says nothing about itself and makes no cookies. */
+  readonly identity?: Identity;
 }
 
 export type ToWorker = { readonly type: 'snapshot'; readonly snapshot: Snapshot } | { readonly type: 'stop' };

@@ -17,10 +17,15 @@ export class Responder {
   readonly #onFault: (error: unknown) => void;
 
   constructor(start: WorkerStart, onFault: (error: unknown) => void) {
-    this.#query = createQuery(start.snapshot, start.health, start.counters, start.seed);
+    this.#query = createQuery(start.snapshot, start.health, start.counters, start.seed, start.identity);
     this.#counters = start.counters;
     this.#datagramMax = start.options.datagramMax;
     this.#onFault = onFault;
+  }
+
+  /** Tells the time, about once a second: milliseconds since 1970. */
+  tick(epochMs: number): void {
+    this.#query.nowSeconds = Math.floor(epochMs / 1000) | 0;
   }
 
   /** Later queries are answered from `snapshot`. */

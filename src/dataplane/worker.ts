@@ -24,6 +24,7 @@ async function main(start: WorkerStart): Promise<void> {
   const say = (message: FromWorker) => port.postMessage(message);
   const now = () => performance.now();
   const responder = new Responder(start, faultReporter(say, now));
+  responder.tick(Date.now());
   const { counters, options } = start;
   const tcp = new TcpService(responder.message, options.tcp, counters, now());
   const receive = (message: ToWorker) => {
@@ -39,7 +40,10 @@ async function main(start: WorkerStart): Promise<void> {
         for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))
           receive(next.message);
       },
-      tick: (nowMs) => tcp.tick(nowMs),
+      tick(nowMs) {
+        tcp.tick(nowMs);
+        responder.tick(Date.now());
+      },
       sendFailed(count) {
         counters[COUNTER.SEND_FAILED] = counters[COUNTER.SEND_FAILED]! + count;
       },

@@ -64,6 +64,11 @@ function queries(registry: Registry, sum: (counter: number) => number): void {
     [{ option: 'any' }, sum(COUNTER.EDNS)],
     [{ option: 'client_subnet' }, sum(COUNTER.ECS)],
   ]);
+  counter(registry, 'dns_cookies_total', 'Queries with a cookie option (RFC 7873).', ['cookie'], () => [
+    [{ cookie: 'client_only' }, sum(COUNTER.COOKIE_NEW)],
+    [{ cookie: 'valid' }, sum(COUNTER.COOKIE_VALID)],
+    [{ cookie: 'invalid' }, sum(COUNTER.COOKIE_INVALID)],
+  ]);
   counter(registry, 'dns_tcp_connections_total', 'TCP connections by what became of them.', ['event'], () => [
     [{ event: 'accepted' }, sum(COUNTER.TCP_ACCEPTED)],
     [{ event: 'refused' }, sum(COUNTER.TCP_REFUSED)],

@@ -21,6 +21,15 @@ export interface ServerConfig {
       readonly idleTimeoutMs: number;
     };
     readonly udp: { readonly maxSize: number };
+    /** Texts of 1 to 63 ASCII characters, or null where nothing is said. */
+    readonly identity: {
+      readonly nsid: string | null;
+      /** Absent: this program's. */
+      readonly version?: string | null;
+      readonly id: string | null;
+    };
+    /** null: no cookies. Absent: a secret of its own. */
+    readonly cookieSecrets?: string | null;
   };
   /** A folder. This and all paths below are absolute. */
   readonly zones: string;
@@ -82,7 +91,7 @@ export function loadServerConfig(
 function build(file: ServerFile, options: ServerConfigOptions, report: Report, locate: Locate): ServerConfig {
   return {
     node: file.node,
-    dns: dnsOf(file.dns, options.cores, report),
+    dns: dnsOf(file, options.cores, report, locate),
     zones: locate('zones', file.zones),
     state: locate('state', file.state),
     geo: { database: databaseOf(file.geo.database, locate) },
@@ -95,7 +104,13 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
   };
 }
 
-function dnsOf(dns: ServerFile['dns'], cores: number, report: Report): ServerConfig['dns'] {
+function dnsOf(
+  { dns, node }: ServerFile,
+  cores: number,
+  report: Report,
+  locate: Locate,
+): ServerConfig['dns'] {
+  const { identity, cookie_secrets: secrets } = dns;
   const idleTimeoutMs = parseDuration(dns.tcp.idle_timeout) ?? 0;
   if (idleTimeoutMs < IDLE_TIMEOUT_MS_MIN || idleTimeoutMs > IDLE_TIMEOUT_MS_MAX) {
     report('dns.tcp.idle_timeout', `must be from 1s to 10m, not ${dns.tcp.idle_timeout}`);
@@ -106,7 +121,19 @@ function dnsOf(dns: ServerFile['dns'], cores: number, report: Report): ServerCon
     io: dns.io,
     tcp: { maxConnections: dns.tcp.max_connections, idleTimeoutMs },
     udp: { maxSize: dns.udp.max_size },
+    identity: {
+      nsid: orOff(identity.nsid ?? node.name),
+      ...(identity.version !== undefined && { version: orOff(identity.version) }),
+      id: orOff(identity.id ?? node.name),
+    },
+    ...(secrets !== undefined && {
+      cookieSecrets: secrets === 'off' ? null : locate('dns.cookie_secrets', secrets),
+    }),
   };
+}
+
+function orOff(text: string): string | null {
+  return text === 'off' ? null : text;
 }
 
 function listensOf(key: string, texts: readonly string[], report: Report): ListenAddress[] {

@@ -33,6 +33,17 @@ const Udp = Type.Object(
   section,
 );
 
+const Identity = Type.Object(
+  {
+    nsid: identity("Name server identifier (RFC 5001), given to who asks; by default the node's name."),
+    version: identity(
+      'Answer to `version.bind` in class CH; by default the name and version of this program.',
+    ),
+    id: identity("Answer to `id.server` and `hostname.bind` in class CH; by default the node's name."),
+  },
+  section,
+);
+
 const Dns = Type.Object(
   {
     listen: Type.Array(Listen, {
@@ -55,6 +66,16 @@ const Dns = Type.Object(
     ),
     tcp: Tcp,
     udp: Udp,
+    identity: Identity,
+    cookie_secrets: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        title: 'a path, or off',
+        description:
+          'File of cookie secrets (RFC 9018), watched; the same on all nodes. By default a node makes its own; `off`: no cookies.',
+      }),
+    ),
   },
   section,
 );
@@ -139,6 +160,16 @@ export const ServerSchema = Type.Object(
 
 /** The file after its defaults were filled in. */
 export type ServerFile = Static<typeof ServerSchema>;
+
+function identity(description: string) {
+  return Type.Optional(
+    Type.String({
+      pattern: '^[ -~]{1,63}$',
+      title: 'a text of 1 to 63 ASCII characters, or off',
+      description,
+    }),
+  );
+}
 
 function name(description: string) {
   return Type.String({

@@ -8,8 +8,8 @@
  * made: at least 32 random bytes.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { type Static, Type } from 'typebox';
+import { readPrivateFile } from './private-file.js';
 import { checkSchema, type Problem, parseYaml, sortProblems, type YamlDocument } from './yaml-document.js';
 
 /** `read` sees everything, `report` may send reports only, `admin` may change things. */
@@ -63,22 +63,8 @@ const TokenFile = Type.Object(
  * file that can't be read is a problem as well.
  */
 export async function readTokenFile(file: string): Promise<TokenFileResult> {
-  const fail = (message: string): TokenFileResult => ({
-    problems: [{ file, line: 1, column: 1, path: '', message }],
-  });
-  try {
-    // Mode, size and text of one open file: nobody can swap it in between.
-    const handle = await open(file);
-    try {
-      const { mode, size } = await handle.stat();
-      const refused = refuseMode(mode) ?? refuseSize(size);
-      return refused === undefined ? parseTokenFile(file, await handle.readFile('utf8')) : fail(refused);
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    return fail(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const read = await readPrivateFile(file, TOKEN_FILE_BYTES_MAX);
+  return 'problems' in read ? read : parseTokenFile(file, read.text);
 }
 
 /** The tokens of a file's text, or all its mistakes. */
@@ -119,16 +105,6 @@ export function findToken(tokens: readonly Token[], presented: string): Omit<Tok
 /** SHA-256 of a token's UTF-8 text. */
 export function hashToken(token: string): Uint8Array {
   return createHash('sha256').update(token, 'utf8').digest();
-}
-
-function refuseMode(mode: number): string | undefined {
-  if (process.platform === 'win32' || (mode & 0o007) === 0) return undefined;
-  const octal = (mode & 0o777).toString(8).padStart(4, '0');
-  return `every user of this machine can open this file (mode ${octal}); make it private with chmod 600`;
-}
-
-function refuseSize(size: number): string | undefined {
-  return size > TOKEN_FILE_BYTES_MAX ? `is larger than ${TOKEN_FILE_BYTES_MAX} bytes (1 MiB)` : undefined;
 }
 
 /** A name twice makes the log ambiguous; a token twice could have two roles. */

@@ -1,6 +1,7 @@
 import type { Compiled } from '../../src/core/answer/build.js';
 import { compileSnapshot } from '../../src/core/answer/compile.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
+import type { Identity } from '../../src/core/answer/identity.js';
 import { rcodeName, TYPE, typeName, typeNumber } from '../../src/core/dns/iana.js';
 import { decodeMessage, type Message, type ResourceRecord } from '../../src/core/dns/message.js';
 import { parseIPv4, parseIPv6 } from '../../src/core/dns/rdata/address.js';
@@ -31,6 +32,9 @@ export interface RigOptions {
   readonly seed?: number;
   /** Of UDP, bytes. */
   readonly datagramMax?: number;
+  readonly identity?: Identity;
+  /** Milliseconds since 1970. */
+  readonly nowMs?: number;
 }
 
 /** A zone file: `body` with the head that every test zone shares. */
@@ -78,8 +82,15 @@ export class QueryRig {
     const slotOf = (key: string) => this.#slots.get(key)!;
     this.compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf });
     this.#datagramMax = options.datagramMax ?? 1232;
-    this.#responder = this.#newResponder(this.counters, options.seed ?? 1);
-    this.#inPlace = this.#newResponder(new Float64Array(COUNTER.SIZE), options.seed ?? 1);
+    this.#responder = this.#newResponder(this.counters, options);
+    this.#inPlace = this.#newResponder(new Float64Array(COUNTER.SIZE), options);
+    this.tick(options.nowMs ?? 0);
+  }
+
+  /** Tells the time. */
+  tick(epochMs: number): void {
+    this.#responder.tick(epochMs);
+    this.#inPlace.tick(epochMs);
   }
 
   /** Writes the health words of everything that is watched at these addresses. */
@@ -142,7 +153,7 @@ export class QueryRig {
     return output.slice(base, base + length);
   }
 
-  #newResponder(counters: Float64Array, seed: number): Responder {
+  #newResponder(counters: Float64Array, { seed = 1, identity }: RigOptions): Responder {
     const options = {
       listen: [],
       io: 'portable',
@@ -151,9 +162,12 @@ export class QueryRig {
       tcp: { maxConnections: 1, idleTimeoutMs: 1 },
     } as const;
     const { snapshot } = this.compiled;
-    return new Responder({ options, snapshot, health: this.health, counters, seed }, (error) => {
-      throw error;
-    });
+    return new Responder(
+      { options, snapshot, health: this.health, counters, seed, ...(identity && { identity }) },
+      (error) => {
+        throw error;
+      },
+    );
   }
 
   /** The rdata of the answers, sorted. */

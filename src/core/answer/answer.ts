@@ -1,10 +1,13 @@
 import { RCODE, TYPE } from '../dns/iana.js';
+import { UNKNOWN_BIT } from '../health/word.js';
 import { pickEndpoints } from '../policy/pick.js';
 import { NO_POOL, steer, TAKE } from '../policy/steer.js';
+import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
 import { findNode, hashName } from './name-table.js';
-import { DROP, parseQuery } from './parse.js';
+import { CHAOS, COOKIE_ONLY, DROP, parseQuery } from './parse.js';
 import type { Query } from './query.js';
+import { REASON } from './reason.js';
 import { ANSWERS_MAX, CHASE, ENDPOINT, FAMILY, GLUE, NODE, RRSET, RRSET_KIND, ZONE } from './snapshot.js';
 import {
   beginAnswer,
@@ -33,10 +36,17 @@ export function answer(query: Query): number {
   beginAnswer(query);
   query.rcode = parsed;
   if (parsed === RCODE.NOERROR) resolve(query);
-  else query.authoritative = false;
+  else answerOtherwise(query, parsed);
   countRcode(query.counters, query.rcode);
   if (query.truncated) query.counters[COUNTER.TRUNCATED] = query.counters[COUNTER.TRUNCATED]! + 1;
   return finishAnswer(query);
+}
+
+/** Everything that is not looked up in the zones. */
+function answerOtherwise(query: Query, parsed: number): void {
+  if (parsed === CHAOS) return answerChaos(query);
+  query.authoritative = false;
+  query.rcode = parsed === COOKIE_ONLY ? RCODE.NOERROR : parsed;
 }
 
 /** Aliases followed in one answer. A loop inside a zone ends here. */
@@ -210,6 +220,8 @@ function writeDynamic(query: Query, rrset: number, zone: number, owner: number):
   for (let i = 0; i < count; i++) {
     const record = chosen[i]! * ENDPOINT.STRIDE;
     const rdata = endpoints[record + ENDPOINT.RDATA]!;
+    if ((query.health[endpoints[record + ENDPOINT.SLOT]!]! & UNKNOWN_BIT) !== 0)
+      query.reason ||= REASON.STALE_HEALTH;
     query.trace?.endpoint(chosen[i]!);
     query.aliasAt = query.at + 12 - query.base;
     const fits =
@@ -289,4 +301,5 @@ const POINTER_MAX = 0x3fff;
 function refuse(query: Query): void {
   query.rcode = RCODE.REFUSED;
   query.authoritative = false;
+  query.reason = query.snapshot.zones.length === 0 ? REASON.NOT_READY : REASON.NOT_AUTHORITATIVE;
 }

@@ -22,7 +22,11 @@ export const COUNTER = {
   TCP_ACCEPTED: 28,
   TCP_REFUSED: 29,
   TCP_TIMEOUT: 30,
-  SIZE: 32,
+  /** Cookie options: with a client cookie only, with a server cookie of ours, with one that is not (any more). */
+  COOKIE_NEW: 31,
+  COOKIE_VALID: 32,
+  COOKIE_INVALID: 33,
+  SIZE: 34,
 } as const;
 
 /** RCODE_COUNT slots from COUNTER.RCODE on; the last is BADVERS. */

@@ -1,10 +1,16 @@
 import { CLASS, EDNS_OPTION, OPCODE, RCODE, TYPE } from '../dns/iana.js';
 import { COUNTER } from './counters.js';
 import { HASH_SEED, hashWord } from './name-table.js';
+import { parseOption, WANTS } from './options.js';
 import type { Query } from './query.js';
+import { REASON } from './reason.js';
 
 /** No answer is sent: too short to hold a header, or itself a response (RFC 8906 §3). */
 export const DROP = -1;
+/** A question in class CH. */
+export const CHAOS = -2;
+/** No question, only a cookie: the client wants a server cookie (RFC 7873 §5.4). */
+export const COOKIE_ONLY = -3;
 
 const HEADER_BYTES = 12;
 const NAME_BYTES_MAX = 255;
@@ -16,7 +22,7 @@ const ONE_QUESTION = 0x0001_0000;
 
 /**
  * Reads header, question and EDNS of the packet at `start..end` of `query.input` into the Query.
- * Returns DROP, or the RCODE so far: NOERROR means that the question can be looked up.
+ * Returns DROP, CHAOS, COOKIE_ONLY, or the RCODE so far: NOERROR means that the question can be looked up.
  *
  *     +--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+
  *     |                      ID                       |
@@ -33,25 +39,36 @@ export function parseQuery(query: Query): number {
   query.dnssecOk = false;
   query.subnetLength = 0;
   query.subnetPrefix = 0;
+  query.wants = 0;
+  query.reason = REASON.NONE;
+  query.cookieValid = false;
   if (end - start < HEADER_BYTES) return drop(counters, COUNTER.DROP_SHORT);
   const flags = input[start + 2]!;
   if (flags & 0x80) return drop(counters, COUNTER.DROP_RESPONSE);
   if (((flags >> 3) & 0x0f) !== OPCODE.QUERY) return RCODE.NOTIMP;
   const additionals = inputView.getUint32(start + 8);
-  if (inputView.getInt32(start + 4) !== ONE_QUESTION || additionals > ADDITIONALS_MAX) return RCODE.FORMERR;
+  if (additionals > ADDITIONALS_MAX) return RCODE.FORMERR;
+  const counts = inputView.getInt32(start + 4);
+  if (counts !== ONE_QUESTION) return counts === 0 ? parseCookieOnly(query, additionals) : RCODE.FORMERR;
   const nameEnd = parseName(query, start + HEADER_BYTES);
   if (nameEnd < 0) return RCODE.FORMERR;
   const typeAndClass = inputView.getInt32(nameEnd);
   query.type = typeAndClass >>> 16;
   query.class = typeAndClass & 0xffff;
   query.questionEnd = nameEnd + 4;
-  const rcode = parseAdditionals(query, additionals);
-  return rcode === RCODE.NOERROR ? judgeQuestion(query.type, query.class) : rcode;
+  const rcode = parseAdditionals(query, query.questionEnd, additionals);
+  return rcode === RCODE.NOERROR ? judgeQuestion(query) : rcode;
 }
 
 function drop(counters: Float64Array, reason: number): number {
   counters[reason] = counters[reason]! + 1;
   return DROP;
+}
+
+function parseCookieOnly(query: Query, additionals: number): number {
+  const rcode = parseAdditionals(query, query.start + HEADER_BYTES, additionals);
+  if (rcode !== RCODE.NOERROR) return rcode;
+  return query.wants & WANTS.COOKIE ? COOKIE_ONLY : RCODE.FORMERR;
 }
 
 /**
@@ -110,9 +127,9 @@ function lowerWord(word: number): number {
 }
 
 /** Walks the additional section; only OPT means something here. The message must end where it says. */
-function parseAdditionals(query: Query, count: number): number {
+function parseAdditionals(query: Query, from: number, count: number): number {
   const { input, end } = query;
-  let at = query.questionEnd;
+  let at = from;
   let optAt = -1;
   let optEnd = -1;
   for (let i = 0; i < count; i++) {
@@ -168,6 +185,9 @@ function parseOpt(query: Query, at: number, end: number): number {
     if (codeAndLength >>> 16 === EDNS_OPTION.CLIENT_SUBNET) {
       const rcode = parseSubnet(query, option, length);
       if (rcode !== RCODE.NOERROR) return rcode;
+    } else {
+      const rcode = parseOption(query, codeAndLength >>> 16, option, length);
+      if (rcode !== RCODE.NOERROR) return rcode;
     }
     option += length;
   }
@@ -204,13 +224,15 @@ function parseSubnet(query: Query, at: number, length: number): number {
 }
 
 /** What this server answers at all: class IN, and types that name data. */
-function judgeQuestion(type: number, qclass: number): number {
-  if (qclass !== CLASS.IN && qclass !== CLASS.ANY) return RCODE.REFUSED;
+function judgeQuestion(query: Query): number {
+  const { type, class: qclass } = query;
+  if (qclass !== CLASS.IN && qclass !== CLASS.ANY) return qclass === CLASS.CH ? CHAOS : RCODE.REFUSED;
   // Most questions are for a type below the first of those that are none.
   if (type < TYPE.TKEY) return type === 0 || type === TYPE.OPT ? RCODE.FORMERR : RCODE.NOERROR;
   switch (type) {
     case TYPE.AXFR:
     case TYPE.IXFR:
+      query.reason = REASON.PROHIBITED;
       return RCODE.REFUSED;
     case TYPE.TKEY:
     case TYPE.TSIG:

@@ -1,3 +1,5 @@
+import { FULL_BYTES_MAX } from './cookie.js';
+import { ANONYMOUS, type Identity } from './identity.js';
 import type { Snapshot } from './snapshot.js';
 import type { Trace } from './trace.js';
 
@@ -18,6 +20,12 @@ export interface Query {
   transportLimit: number;
   /** TCP: the requestor's UDP payload size does not bind. */
   stream: boolean;
+  /** Nobody on the way can read it: padding makes sense. */
+  encrypted: boolean;
+  /** What a stream says of its idle limit where asked, units of 100 ms (RFC 7828 §3.1); -1: nothing. */
+  keepalive: number;
+  /** Seconds since 1970, within a second or so: for cookies. */
+  nowSeconds: number;
 
   // The client: its socket address, 4 or 16 bytes at `sourceAt` of `source`.
   source: Uint8Array;
@@ -47,6 +55,13 @@ export interface Query {
   /** 0 (only with an empty prefix), 1 or 2: IANA address family. */
   subnetFamily: number;
   subnetPrefix: number;
+  /** Options to answer with beside it: bits of WANTS (`options.ts`). */
+  wants: number;
+  cookieLength: number;
+  /** Client cookie and server cookie; a copy, as above. */
+  readonly cookie: Uint8Array;
+  /** The query holds a server cookie that this client got from us: its address is not forged. */
+  cookieValid: boolean;
 
   /** The longest existing suffix of the name, as a node: it tells the zone. */
   encloser: number;
@@ -57,6 +72,8 @@ export interface Query {
   rcode: number;
   authoritative: boolean;
   truncated: boolean;
+  /** What the extended error option says: one of REASON (`reason.ts`). */
+  reason: number;
   answers: number;
   authorities: number;
   additionals: number;
@@ -73,6 +90,7 @@ export interface Query {
   subnetAddress: number;
   readonly clientBytes: Uint8Array;
 
+  readonly identity: Identity;
   snapshot: Snapshot;
   health: Int32Array;
   counters: Float64Array;
@@ -86,6 +104,7 @@ export function createQuery(
   health: Int32Array,
   counters: Float64Array,
   seed: number,
+  identity: Identity = ANONYMOUS,
 ): Query {
   const nothing = new Uint8Array(0);
   const noView = new DataView(nothing.buffer);
@@ -99,6 +118,9 @@ export function createQuery(
     base: 0,
     transportLimit: 512,
     stream: false,
+    encrypted: false,
+    keepalive: -1,
+    nowSeconds: 0,
     source: nothing,
     sourceAt: 0,
     sourceFamily: 4,
@@ -117,12 +139,17 @@ export function createQuery(
     subnet: new Uint8Array(20),
     subnetFamily: 0,
     subnetPrefix: 0,
+    wants: 0,
+    cookieLength: 0,
+    cookie: new Uint8Array(FULL_BYTES_MAX),
+    cookieValid: false,
     encloser: -1,
     at: 0,
     limit: 512,
     rcode: 0,
     authoritative: false,
     truncated: false,
+    reason: 0,
     answers: 0,
     authorities: 0,
     additionals: 0,
@@ -133,6 +160,7 @@ export function createQuery(
     clientAddress: 0,
     subnetAddress: 0,
     clientBytes: new Uint8Array(16),
+    identity,
     snapshot,
     health,
     counters,

@@ -1,5 +1,7 @@
 import { CLASS, EDNS_OPTION, TYPE } from '../dns/iana.js';
+import { wantedLength, writeOptions } from './options.js';
 import type { Query } from './query.js';
+import { REASON } from './reason.js';
 
 /**
  * Putting an answer together in `query.output` from `query.base` on. Every function that adds a record
@@ -139,12 +141,13 @@ function patchOwners(output: Uint8Array, from: number, end: number, owner: numbe
 
 function optLength(query: Query): number {
   if (!query.hasOpt) return 0;
-  return query.subnetLength > 0 ? OPT_BYTES + 4 + query.subnetLength : OPT_BYTES;
+  const subnet = query.subnetLength > 0 ? 4 + query.subnetLength : 0;
+  return OPT_BYTES + subnet + (query.wants === 0 ? 0 : wantedLength(query));
 }
 
 /** Room for it was set aside in `beginAnswer`. The client-subnet option is echoed with the scope (RFC 7871 §7.2.1). */
 function writeOpt(query: Query): void {
-  const { output, outputView, subnet, subnetLength, at } = query;
+  const { output, outputView, subnetLength, at } = query;
   const options = subnetLength > 0 ? 4 + subnetLength : 0;
   // Root, type, size | extended RCODE, version 0, DO | RDLENGTH
   outputView.setInt32(at, (TYPE.OPT << 8) | (PAYLOAD_SIZE >> 8));
@@ -157,8 +160,15 @@ function writeOpt(query: Query): void {
   output[at + 10] = options;
   query.at = at + OPT_BYTES + options;
   query.additionals++;
-  if (subnetLength === 0) return;
-  const option = at + OPT_BYTES;
+  if (subnetLength > 0) writeSubnet(query, at + OPT_BYTES);
+  if (query.wants === 0 && query.reason === REASON.NONE) return;
+  // What was set aside for OPT begins at the limit of the records.
+  writeOptions(query, query.limit + optLength(query));
+  outputView.setInt16(at + 9, query.at - at - OPT_BYTES);
+}
+
+function writeSubnet(query: Query, option: number): void {
+  const { output, outputView, subnet, subnetLength } = query;
   outputView.setInt32(option, (EDNS_OPTION.CLIENT_SUBNET << 16) | subnetLength);
   outputView.setInt32(option + 4, (query.subnetFamily << 16) | (query.subnetPrefix << 8) | query.scope);
   const address = option + 8;

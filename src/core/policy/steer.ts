@@ -1,4 +1,5 @@
 import { draw, type Query } from '../answer/query.js';
+import { REASON } from '../answer/reason.js';
 import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
 import { classOfClient, locateClient, narrowScope } from './client.js';
 import { canFailOpen, hasFamily, POOL_STATE, poolState } from './pool.js';
@@ -51,6 +52,7 @@ function walkChain(query: Query, list: number, family: number, failClosed: boole
     if (chosen !== NO_POOL) return chosen;
   }
   if (failClosed) return failedClosed(query);
+  query.reason = REASON.FAILING_OPEN;
   query.trace?.allDown('open');
   for (let i = list + 1; i < end; i++) {
     if (canFailOpen(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
@@ -70,6 +72,7 @@ function chooseWeighted(query: Query, list: number, family: number, failClosed: 
     if (chosen !== NO_POOL) return chosen;
   }
   if (failClosed) return failedClosed(query);
+  query.reason = REASON.FAILING_OPEN;
   query.trace?.allDown('open');
   return drawPool(query, list, family, false);
 }
@@ -126,6 +129,7 @@ function serve(query: Query, pool: number, family: number): number {
 }
 
 function failedClosed(query: Query): number {
+  query.reason = REASON.ALL_DOWN;
   query.trace?.allDown('closed');
   return NO_POOL;
 }

@@ -35,6 +35,7 @@ const DEFAULTS: ServerConfig = {
     io: 'auto',
     tcp: { maxConnections: 1024, idleTimeoutMs: 10_000 },
     udp: { maxSize: 1232 },
+    identity: { nsid: 'dns-1', id: 'dns-1' },
   },
   zones: '/srv/etc/zones',
   state: '/srv/etc/state',
@@ -63,6 +64,8 @@ dns:
   io: portable
   tcp: { max_connections: 10, idle_timeout: 30s }
   udp: { max_size: 1400 }
+  identity: { nsid: eu-1, version: off, id: off }
+  cookie_secrets: cookies.secret
 zones: /etc/zones
 state: ../state
 geo: { database: [ a.mmdb, /var/b.mmdb ] }
@@ -78,6 +81,8 @@ log: { level: debug }
         io: 'portable',
         tcp: { maxConnections: 10, idleTimeoutMs: 30_000 },
         udp: { maxSize: 1400 },
+        identity: { nsid: 'eu-1', version: null, id: null },
+        cookieSecrets: '/srv/etc/cookies.secret',
       },
       zones: '/etc/zones',
       state: '/srv/state',
@@ -166,6 +171,11 @@ describe('the environment', () => {
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '1m', (c) => c.dns.tcp.idleTimeoutMs, 60_000],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '5', (c) => c.dns.tcp.idleTimeoutMs, 5000],
     ['MERIDIAN_DNS_UDP_MAX_SIZE', '512', (c) => c.dns.udp.maxSize, 512],
+    ['MERIDIAN_DNS_IDENTITY_NSID', 'off', (c) => c.dns.identity.nsid, null],
+    ['MERIDIAN_DNS_IDENTITY_VERSION', '9', (c) => c.dns.identity.version, '9'],
+    ['MERIDIAN_DNS_IDENTITY_ID', 'a', (c) => c.dns.identity.id, 'a'],
+    ['MERIDIAN_DNS_COOKIE_SECRETS', 's', (c) => c.dns.cookieSecrets, '/srv/s'],
+    ['MERIDIAN_DNS_COOKIE_SECRETS', 'off', (c) => c.dns.cookieSecrets, null],
     ['MERIDIAN_ZONES', 'z', (c) => c.zones, '/srv/z'],
     ['MERIDIAN_STATE', '/var/lib/meridian', (c) => c.state, '/var/lib/meridian'],
     ['MERIDIAN_GEO_DATABASE', 'embedded', (c) => c.geo.database, 'embedded'],
