@@ -1,4 +1,4 @@
-import { unwatchFile, watchFile } from 'node:fs';
+import { statSync } from 'node:fs';
 import { COOKIE_KEYS_MAX } from '../core/answer/identity.js';
 import { readPrivateFile } from './private-file.js';
 import type { Problem } from './yaml-document.js';
@@ -51,7 +51,23 @@ export function watchCookieSecrets(
   onChange: (result: CookieSecretsResult) => void,
 ): { close(): void } {
   // Polled: a file that is renamed into place, or mounted anew, is seen too.
-  const listener = () => void readCookieSecrets(file).then(onChange);
-  watchFile(file, { interval: WATCH_INTERVAL_MS, persistent: false }, listener);
-  return { close: () => unwatchFile(file, listener) };
+  let known = versionOf(file);
+  const timer = setInterval(() => {
+    const version = versionOf(file);
+    if (version === known) return;
+    known = version;
+    void readCookieSecrets(file).then(onChange);
+  }, WATCH_INTERVAL_MS);
+  timer.unref();
+  return { close: () => clearInterval(timer) };
+}
+
+/** Another text for every other state of the file. */
+function versionOf(file: string): string {
+  try {
+    const { ino, mtimeMs, ctimeMs, size } = statSync(file);
+    return `${ino} ${mtimeMs} ${ctimeMs} ${size}`;
+  } catch {
+    return 'missing';
+  }
 }
