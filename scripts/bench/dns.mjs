@@ -1,16 +1,15 @@
-// npm run bench:dns [-- --seconds 1 --rounds 15 --names 1000 --only meridian,gdnsd]
+// npm run bench:dns [-- --workloads static,geo,mixed --names 1000,100000 --only meridian,gdnsd --seconds 1 --rounds 15]
 //
-// CPU time per query and peak rate of Meridian (both tiers) and its peers on a geo workload with ECS. All servers
-// are up on core 0 and one of them is asked, by dnsperf on core 1; they take short turns, forwards and backwards,
-// so that drift of the machine hits all of them alike. CPU time is the process's own, user + system, from /proc. Peers that are not installed are
-// skipped (Debian: gdnsd, knot with knot-module-geoip, pdns-server with pdns-backend-geoip).
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// CPU time per query and peak rate of Meridian (both tiers) and its peers. All servers are up on core 0 and one of them
+// is asked, by dnsperf on core 1; they take short turns, forwards and backwards, so that drift of the machine hits all of
+// them alike. CPU time is the process's own, user + system, from /proc. What is asked: see dns-world.mjs. Peers that are
+// not installed are skipped (Debian: gdnsd, knot with knot-module-geoip, pdns-server with pdns-backend-geoip).
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ADDRESSES, CONFIGURE, generator, geoEntries, queryFile, ZONE } from './dns-world.mjs';
+import { ADDRESSES, CONFIGURE, generator, queryFile, writeGeo, ZONE } from './dns-world.mjs';
 import { cpuSeconds, installed, startPinned } from './process-cpu.mjs';
 
 const { values: options } = parseArgs({
@@ -18,6 +17,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '15' },
     names: { type: 'string', default: '1000' },
+    workloads: { type: 'string', default: 'geo' },
     prefixes: { type: 'string', default: '20000' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -26,7 +26,8 @@ const { values: options } = parseArgs({
 const PORT = 5390;
 // Long enough for caches and compilers to settle: a server runs for weeks.
 const WARM_UP_SECONDS = 5;
-const names = Number(options.names);
+// Of the mixed workload; of the queries by UDP, so many more come by TCP.
+const TCP_SHARE = 0.05;
 const SERVERS = [
   { label: 'meridian (batched)', kind: 'meridian', io: 'batched', program: 'node' },
   { label: 'meridian (portable)', kind: 'meridian', io: 'portable', program: 'node' },
@@ -45,58 +46,69 @@ const folder = mkdtempSync(join(tmpdir(), 'meridian-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 const random = generator(Number(options.seed));
-const mmdb = join(folder, 'geo.mmdb');
-const { writeMmdb } = await compiledWriter();
-writeFileSync(
-  mmdb,
-  writeMmdb(geoEntries(Number(options.prefixes), random), { databaseType: 'GeoIP2-City', recordSize: 24 }),
-);
-const queries = join(folder, 'queries');
-queryFile(queries, { names, count: 200_000, random });
-
-console.log(`${names} names, ${options.prefixes} prefixes, ECS /24 of random clients, seed ${options.seed}`);
-const results = new Map(SERVERS.map(({ label }) => [label, []]));
-const running = [];
-try {
-  for (const server of SERVERS) {
-    const started = installed(server.program) ? await start(server) : { skipped: 'not installed' };
-    if (started.skipped) results.set(server.label, [started]);
-    else running.push({ ...server, process: started });
-  }
-  for (let round = 1; round <= Number(options.rounds); round++) {
-    for (const server of round % 2 ? running : running.toReversed()) {
-      const result = measure(server);
-      results.get(server.label).push(result);
-      console.log(`round ${round}  ${server.label.padEnd(20)} ${describe(result)}`);
-    }
-  }
-} finally {
-  for (const server of running) await server.process.stop();
+const mmdb = await writeGeo(join(folder, 'geo.mmdb'), Number(options.prefixes), random);
+for (const names of options.names.split(',').map(Number)) {
+  for (const workload of options.workloads.split(',')) await compare({ workload, names });
 }
-report();
 
-async function start(server) {
-  const home = join(folder, server.label.replaceAll(/[^a-z]/g, '-'));
+/** All servers on one workload. */
+async function compare(world) {
+  const { workload, names } = world;
+  const queries = join(folder, 'queries');
+  queryFile(queries, { ...world, count: 200_000, random });
+  console.log(`\n${workload}: ${names} names, ${options.prefixes} prefixes, seed ${options.seed}`);
+  const results = new Map(SERVERS.map(({ label }) => [label, []]));
+  const running = [];
+  try {
+    for (const server of SERVERS) {
+      const started = installed(server.program) ? await start(server, world) : { skipped: 'not installed' };
+      if (started.skipped) results.set(server.label, [started]);
+      else running.push({ ...server, ...started });
+    }
+    for (let round = 1; round <= Number(options.rounds); round++) {
+      for (const server of round % 2 ? running : running.toReversed()) {
+        const result = await measure(server, workload);
+        results.get(server.label).push(result);
+        console.log(`round ${round}  ${server.label.padEnd(20)} ${describe(result)}`);
+      }
+    }
+  } finally {
+    for (const server of running) await server.process.stop();
+  }
+  report(results);
+}
+
+async function start(server, world) {
+  if (server.kind === 'powerdns' && world.workload !== 'geo') return { skipped: 'only for the geo workload' };
+  const home = join(folder, `${server.label.replaceAll(/[^a-z]/g, '-')}-${world.workload}-${world.names}`);
   mkdirSync(home, { recursive: true });
-  const [command, args] = CONFIGURE[server.kind](home, { names, port: server.port, mmdb, io: server.io });
+  const [command, args] = CONFIGURE[server.kind](home, { ...world, port: server.port, mmdb, io: server.io });
   const process_ = startPinned(0, command, args);
   if (!(await answers(server.port))) {
     await process_.stop();
     return { skipped: `does not answer: ${process_.output().trim().split('\n').at(-1)}` };
   }
-  load(server.port, WARM_UP_SECONDS);
-  return process_;
+  const { rate } = await load(server.port, WARM_UP_SECONDS, []);
+  return { process: process_, rate };
 }
 
-function measure(server) {
+async function measure(server, workload) {
   const before = cpuSeconds(server.process.pid);
-  const { completed, lost, rate } = load(server.port, Number(options.seconds));
+  const loads = [load(server.port, Number(options.seconds), [])];
+  if (workload === 'mixed') {
+    const rate = Math.round(server.rate * TCP_SHARE);
+    loads.push(load(server.port, Number(options.seconds), ['-m', 'tcp', '-Q', rate]));
+  }
+  const done = await Promise.all(loads);
   const after = cpuSeconds(server.process.pid);
+  const sum = (pick) => done.reduce((total, part) => total + pick(part), 0);
+  const completed = sum((part) => part.completed);
   return {
     user: ((after.user - before.user) / completed) * 1e6,
     system: ((after.system - before.system) / completed) * 1e6,
-    rate,
-    lost,
+    rate: sum((part) => part.rate),
+    lost: sum((part) => part.lost),
+    tcp: (done[1]?.completed ?? 0) / completed,
   };
 }
 
@@ -119,26 +131,9 @@ async function answers(port) {
   return false;
 }
 
-function load(port, seconds) {
-  const args = [
-    '-c',
-    '1',
-    'dnsperf',
-    '-s',
-    '127.0.0.1',
-    '-p',
-    port,
-    '-B',
-    '-d',
-    queries,
-    '-l',
-    seconds,
-    '-c',
-    '8',
-    '-q',
-    '200',
-  ];
-  const text = spawnSync('taskset', args.map(String)).stdout.toString();
+async function load(port, seconds, more) {
+  const args = ['-c', '1', 'dnsperf', '-s', '127.0.0.1', '-p', port, '-B', '-d', join(folder, 'queries')];
+  const text = await outputOf('taskset', [...args, '-l', seconds, '-c', '8', '-q', '200', ...more]);
   const number = (pattern) => Number(pattern.exec(text)?.[1] ?? Number.NaN);
   return {
     completed: number(/Queries completed:\s+(\d+)/),
@@ -147,7 +142,19 @@ function load(port, seconds) {
   };
 }
 
-function report() {
+function outputOf(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args.map(String), { stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    child.stdout.on('data', (data) => {
+      text += data;
+    });
+    child.on('error', reject);
+    child.on('close', () => resolve(text));
+  });
+}
+
+function report(results) {
   const rows = [...results].map(([label, runs]) => {
     const good = runs.filter((run) => !run.skipped);
     if (good.length === 0) return { label, skipped: runs[0].skipped };
@@ -162,12 +169,12 @@ function report() {
     };
   });
   console.log(
-    '\nmedian of the rounds            CPU µs/query   (user + system)   queries/s   CPU against gdnsd',
+    '\nmedian of the rounds            CPU µs/query   (user + system)   queries/s   CPU against gdnsd, knot',
   );
   for (const { label, skipped, cpu, user, system, rate } of rows) {
     if (skipped) console.log(`${label.padEnd(30)} skipped: ${skipped}`);
     else {
-      const ratio = ratioToGdnsd(label);
+      const ratio = ['gdnsd', 'knot'].map((peer) => ratioTo(results, peer, label)).join('  ');
       console.log(
         `${label.padEnd(30)} ${cpu.toFixed(2).padStart(12)}   ${`${user.toFixed(2)} + ${system.toFixed(2)}`.padStart(15)}   ${rate.toFixed(0).padStart(9)}   ${ratio}`,
       );
@@ -176,8 +183,8 @@ function report() {
 }
 
 /** Median over the rounds of the ratio within a round: what slows the machine in a round slows both. */
-function ratioToGdnsd(label) {
-  const base = results.get('gdnsd') ?? [];
+function ratioTo(results, peer, label) {
+  const base = results.get(peer) ?? [];
   const ratios = results
     .get(label)
     .flatMap((run, i) =>
@@ -191,32 +198,5 @@ function ratioToGdnsd(label) {
 
 function describe(result) {
   if (result.skipped) return `skipped: ${result.skipped}`;
-  return `${(result.user + result.system).toFixed(2)} µs/query, ${result.rate.toFixed(0)} queries/s, lost ${result.lost}`;
-}
-
-/** The tests' own mmdb writer, compiled beside the project so that its imports are found. */
-async function compiledWriter() {
-  const out = resolve('node_modules/.cache/meridian-bench');
-  const config = join(out, 'tsconfig.json');
-  mkdirSync(out, { recursive: true });
-  writeFileSync(
-    config,
-    JSON.stringify({
-      extends: resolve('tsconfig.json'),
-      compilerOptions: {
-        noEmit: false,
-        outDir: out,
-        rootDir: resolve('.'),
-        types: ['node'],
-        typeRoots: [resolve('node_modules/@types')],
-      },
-      files: [resolve('test/support/mmdb-writer.ts')],
-      include: [],
-    }),
-  );
-  const compiled = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', config], {
-    stdio: 'inherit',
-  });
-  if (compiled.status !== 0) process.exit(1);
-  return import(pathToFileURL(join(out, 'test/support/mmdb-writer.js')).href);
+  return `${(result.user + result.system).toFixed(2)} µs/query, ${result.rate.toFixed(0)} queries/s, lost ${result.lost}${result.tcp > 0 ? `, ${(100 * result.tcp).toFixed(1)} % by TCP` : ''}`;
 }
