@@ -1,10 +1,10 @@
-// node scripts/bench/blast.mjs PORT SECONDS QUERY-FILE: sends queries to 127.0.0.1:PORT as fast as it can and does not
+// node scripts/bench/blast.mjs PORT SECONDS QUERY-FILE RATE: sends RATE queries a second to 127.0.0.1:PORT and does not
 // wait for answers; prints how many it sent. Far cheaper for a query than dnsperf, so that two cores are enough to
 // see what a server can do on more than one. Linux only.
 import { readFileSync } from 'node:fs';
 import { AF, loadLinux, MSG, SO, SOCK, SOL } from '../../dist/io/batched/linux.js';
 
-const [port, seconds, file] = process.argv.slice(2);
+const [port, seconds, file, rate] = process.argv.slice(2);
 const BATCH = 64;
 const SLOT_BYTES = 512;
 const linux = loadLinux();
@@ -37,9 +37,17 @@ const sockets = Array.from({ length: 16 }, () => {
   linux.setsockopt(fd, SOL.SOCKET, SO.RCVBUF, new Uint8Array(new Int32Array([1]).buffer), 4);
   return fd;
 });
+const pause = new Int32Array(new SharedArrayBuffer(4));
 let sent = 0;
-const end = Date.now() + 1000 * Number(seconds);
-for (let turn = 0; Date.now() < end; turn++) {
+const start = performance.now();
+const total = Number(rate) * Number(seconds);
+for (let turn = 0; sent < total; turn++) {
+  const now = performance.now() - start;
+  if (now > 1000 * Number(seconds)) break;
+  if (sent > (total * now) / (1000 * Number(seconds))) {
+    Atomics.wait(pause, 0, 0, 1);
+    continue;
+  }
   const from = (turn * BATCH) % (messages.length - BATCH);
   const done = linux.sendmmsg(
     sockets[turn % sockets.length],
