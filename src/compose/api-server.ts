@@ -22,6 +22,7 @@ export interface ApiParts {
   readonly pool: WorkerPool;
   readonly tier: string;
   readonly listen: readonly SocketAddress[];
+  readonly certificates: () => { readonly applied: number; readonly refused: number };
   readonly log: Log;
 }
 
@@ -36,7 +37,7 @@ export async function startApi(
   if ('code' in tokens) return tokens;
   const app = await createApi({
     control: parts.control,
-    metrics: createDnsMetrics(metricSources(parts.control, parts.pool)),
+    metrics: createDnsMetrics(metricSources(parts.control, parts.pool, parts.certificates)),
     findToken: (presented) => findToken(tokens.list, presented),
     node: {
       name: config.node.name,
@@ -44,7 +45,7 @@ export async function startApi(
       version: VERSION,
       tier: parts.tier,
       listen: parts.listen.map(formatListen),
-      workers: parts.pool.counters.length,
+      workers: parts.pool.workers,
       startedMs: Date.now(),
     },
     openMetrics: isLoopback(listen),
@@ -89,11 +90,13 @@ async function tokensOf(config: ServerConfig): Promise<{ readonly list: readonly
 export function metricSources(
   control: ControlPlane,
   pool: Pick<WorkerPool, 'counters' | 'restarts'>,
+  certificates: MetricSources['certificates'] = () => ({ applied: 0, refused: 0 }),
 ): MetricSources {
   const { health } = control;
   return {
     workers: () => pool.counters,
     workerRestarts: () => pool.restarts,
+    certificates,
     zones: () =>
       control.zoneStatus().map(({ zone, state, loaded }) => ({
         zone,

@@ -12,6 +12,7 @@ import { LastGoodZones } from '../sources/last-good.js';
 import type { ServerConfig } from '../sources/server-config.js';
 import { loadZones, watchZones } from '../sources/zone-folder.js';
 import { type ApiHandle, startApi } from './api-server.js';
+import { type EncryptedListening, openEncrypted } from './encrypted.js';
 import { openIdentity } from './identity.js';
 import type { Log } from './log.js';
 
@@ -25,6 +26,9 @@ export interface StartProblem {
 
 export interface DnsNode {
   readonly listen: readonly SocketAddress[];
+  /** Addresses of DNS over TLS and HTTPS. */
+  readonly dot: readonly SocketAddress[];
+  readonly doh: readonly SocketAddress[];
   readonly api: SocketAddress | null;
   readonly tier: 'batched' | 'portable';
   readonly control: ControlPlane;
@@ -45,10 +49,17 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   if (io.reason) log.warn({ reason: io.reason }, 'the portable tier is used');
   const listen = await claimAll(config.dns.listen, log);
   if ('code' in listen) return listen;
+  const encrypted = await openEncrypted(config, (wanted) => claimAll(wanted, log));
+  if ('code' in encrypted) return encrypted;
 
   const identity = await openIdentity(config, log);
   if ('code' in identity) return identity;
-  const parts = wire(config, log, { tier: io.tier, listen: listen.addresses, identity: identity.identity });
+  const parts = wire(config, log, {
+    tier: io.tier,
+    listen: listen.addresses,
+    identity: identity.identity,
+    encrypted,
+  });
   const { control, health, pool } = parts;
   if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
@@ -58,7 +69,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   const lastGood = new LastGoodZones(config.state);
   const reload = () => reloadZones(config.zones, control, lastGood, log);
   // Watched before they are read, so that no change falls between.
-  const watches = [
+  const watches: { close(): void }[] = [
     identity,
     watchZones([config.zones], () => void reload()),
     watchGeoDatabase(
@@ -70,18 +81,28 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
       { nowMs: Date.now },
     ),
   ];
+  watches.push(encrypted.watch(pool, log));
   await reload();
   await health.firstRound(FIRST_ROUND_MS);
   const problem = await parts.serve();
   const api = problem
     ? null
-    : await startApi(config, { control, pool, tier: io.tier, listen: listen.addresses, log });
+    : await startApi(config, {
+        control,
+        pool,
+        tier: io.tier,
+        listen: listen.addresses,
+        certificates: () => encrypted.reloads,
+        log,
+      });
   if (problem || (api && 'code' in api)) {
     await closeAll(watches, null, pool, health);
     return problem ?? (api as StartProblem);
   }
   return {
     listen: listen.addresses,
+    dot: encrypted.options?.dot?.listen ?? [],
+    doh: encrypted.options?.doh?.listen ?? [],
     api: api?.address ?? null,
     tier: io.tier,
     control,
@@ -94,6 +115,7 @@ interface Sockets {
   readonly tier: 'batched' | 'portable';
   readonly listen: readonly SocketAddress[];
   readonly identity: Identity;
+  readonly encrypted: EncryptedListening;
 }
 
 /** The zone folder must be there; the state folder is made. */
@@ -153,10 +175,8 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       io: sockets.tier,
       shared: workers > 1,
       datagramMax: config.dns.udp.maxSize,
-      tcp: {
-        maxConnections: config.dns.tcp.maxConnections,
-        idleTimeoutMs: config.dns.tcp.idleTimeoutMs,
-      },
+      tcp: config.dns.tcp,
+      proxies: config.dns.proxies,
     },
     control.snapshot,
     health.table,
@@ -166,7 +186,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     serving = true;
     try {
       const published = pool.publish(control.snapshot);
-      await pool.start(workers);
+      await pool.start(workers, sockets.encrypted.options);
       await published;
       return undefined;
     } catch (error) {

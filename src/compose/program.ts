@@ -84,7 +84,10 @@ function addServe(program: Command, onRunning: (running: Running) => void): void
           zones: 'zones or MERIDIAN_ZONES',
           state: 'state or MERIDIAN_STATE',
         });
-      log.info({ listen: node.listen, api: node.api, io: node.tier }, 'serving');
+      log.info(
+        { listen: node.listen, dot: node.dot, doh: node.doh, api: node.api, io: node.tier },
+        'serving',
+      );
       onRunning(node);
     });
 }

@@ -4,7 +4,14 @@ import { COUNTER } from '../core/answer/counters.js';
 import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { ListenError } from '../io/tier.js';
-import type { FromWorker, ToWorker, WorkerOptions, WorkerStart } from './protocol.js';
+import type {
+  Credentials,
+  EncryptedOptions,
+  FromWorker,
+  ToWorker,
+  WorkerOptions,
+  WorkerStart,
+} from './protocol.js';
 
 export interface PoolLog {
   info(facts: object, message: string): void;
@@ -37,7 +44,9 @@ export class WorkerPool {
   readonly #health: Int32Array;
   readonly #modules: PoolModules;
   readonly #slots: Slot[] = [];
+  #encrypted: EncryptedOptions | undefined;
   #snapshot: Snapshot;
+  #encryptedAt = -1;
   #restarts = 0;
   #closing = false;
   #waiting: { id: number; resolve: () => void }[] = [];
@@ -49,9 +58,14 @@ export class WorkerPool {
     this.#modules = modules;
   }
 
-  /** Starts `count` workers; resolves when all listen. Throws ListenError. */
-  async start(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) {
+  /**
+   * Starts `count` workers, and one more for the encrypted transports if there are any; resolves when all listen.
+   * Throws ListenError.
+   */
+  async start(count: number, encrypted?: EncryptedOptions): Promise<void> {
+    this.#encrypted = encrypted;
+    this.#encryptedAt = encrypted ? count : -1;
+    for (let i = 0; i < (encrypted ? count + 1 : count); i++) {
       const counters = new Float64Array(new SharedArrayBuffer(COUNTER.SIZE * Float64Array.BYTES_PER_ELEMENT));
       try {
         await this.#launch(i, counters);
@@ -72,9 +86,23 @@ export class WorkerPool {
     });
   }
 
+  /** Later handshakes use this certificate; connections go on. */
+  useCredentials(of: 'dot' | 'doh', credentials: Credentials): void {
+    const section = this.#encrypted?.[of];
+    if (!section) return;
+    this.#encrypted = { ...this.#encrypted, [of]: { ...section, credentials } };
+    const slot = this.#slots[this.#encryptedAt];
+    if (slot) send(slot, { type: 'credentials', of, credentials });
+  }
+
   /** The counters of each worker; they go on from where a dead worker left them. */
   get counters(): readonly Float64Array[] {
     return this.#slots.map((slot) => slot.counters);
+  }
+
+  /** DNS workers; the thread of the encrypted transports does not count. */
+  get workers(): number {
+    return this.#slots.length - (this.#encrypted ? 1 : 0);
   }
 
   get restarts(): number {
@@ -98,6 +126,7 @@ export class WorkerPool {
   }
 
   async #launch(index: number, counters: Float64Array): Promise<void> {
+    const encrypted = index === this.#encryptedAt ? this.#encrypted : undefined;
     const start: WorkerStart = {
       options: this.#options,
       snapshot: this.#snapshot,
@@ -105,10 +134,11 @@ export class WorkerPool {
       counters,
       seed: this.#modules.seed(),
       ...(this.#modules.identity && { identity: this.#modules.identity }),
+      ...(encrypted && { encrypted }),
     };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = new Worker(new URL(encrypted ? './encrypted-worker.js' : './worker.js', import.meta.url), {
       workerData: start,
-      name: `dns-${index}`,
+      name: encrypted ? 'dns-encrypted' : `dns-${index}`,
     });
     const slot: Slot = { worker, wakeFd: -1, descriptors: [], appliedId: start.snapshot.id, counters };
     let failure: unknown = new Error('the worker ended before it listened');
@@ -135,11 +165,22 @@ export class WorkerPool {
         if (this.#slots[index] === slot) this.#replace(index, counters);
       });
     });
+    if (encrypted) this.#renew(slot, encrypted);
     // A snapshot may have been published while this worker started.
     if (this.#snapshot.id !== slot.appliedId) send(slot, { type: 'snapshot', snapshot: this.#snapshot });
     // The worker before this one may have died with a publication on its way; this one began with it.
     this.#settle();
     if (this.#closing) send(slot, { type: 'stop' });
+  }
+
+  /** The certificate may have changed while this worker started. */
+  #renew(slot: Slot, given: EncryptedOptions): void {
+    for (const of of ['dot', 'doh'] as const) {
+      const credentials = this.#encrypted?.[of]?.credentials;
+      if (credentials && credentials !== given[of]?.credentials) {
+        send(slot, { type: 'credentials', of, credentials });
+      }
+    }
   }
 
   #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' }>): void {

@@ -1,5 +1,6 @@
 import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
+import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import type { SocketAddress } from '../io/tier.js';
 
 /** All that passes between the main thread and a DNS worker. Shared memory passes once, at the start. */
@@ -11,12 +12,36 @@ export interface WorkerOptions {
   readonly shared: boolean;
   readonly datagramMax: number;
   readonly tcp: TcpLimits;
+  /** Senders of PROXY headers; empty for none. */
+  readonly proxies: readonly TrustedPrefix[];
+}
+
+/** PEM texts: a certificate with its chain, and its key. */
+export interface Credentials {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What the thread of the encrypted transports serves; its limits are those of TCP, for itself. */
+export interface EncryptedOptions {
+  readonly dot?: { readonly listen: readonly SocketAddress[]; readonly credentials: Credentials };
+  readonly doh?: {
+    readonly listen: readonly SocketAddress[];
+    readonly credentials: Credentials;
+    readonly path: string;
+  };
 }
 
 export interface TcpLimits {
   /** Of one worker. */
   readonly maxConnections: number;
   readonly idleTimeoutMs: number;
+  /** A connection is closed after this, however busy it is. */
+  readonly lifetimeMs: number;
+  /** Connections of one IPv4 address, or of one IPv6 /56. */
+  readonly maxPerClient: number;
+  /** Queries on one connection; then it is closed. */
+  readonly maxQueries: number;
 }
 
 /** What a worker is started with. */
@@ -31,9 +56,15 @@ export interface WorkerStart {
   readonly seed: number;
   /** Absent: the node says nothing about itself and makes no cookies. */
   readonly identity?: Identity;
+  /** Only for the thread of the encrypted transports. */
+  readonly encrypted?: EncryptedOptions;
 }
 
-export type ToWorker = { readonly type: 'snapshot'; readonly snapshot: Snapshot } | { readonly type: 'stop' };
+export type ToWorker =
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  /** For the thread of the encrypted transports: later handshakes use these. */
+  | { readonly type: 'credentials'; readonly of: 'dot' | 'doh'; readonly credentials: Credentials }
+  | { readonly type: 'stop' };
 
 export type FromWorker =
   | { readonly type: 'serving'; readonly wakeFd: number; readonly descriptors: readonly number[] }

@@ -16,6 +16,9 @@ export class Responder {
   readonly #datagramMax: number;
   readonly #onFault: (error: unknown) => void;
 
+  /** What streams tell of their idle timeout, in units of 100 ms; -1 for nothing. */
+  keepalive: () => number = () => -1;
+
   constructor(start: WorkerStart, onFault: (error: unknown) => void) {
     this.#query = createQuery(start.snapshot, start.health, start.counters, start.seed, start.identity);
     this.#counters = start.counters;
@@ -47,8 +50,63 @@ export class Responder {
     this.#counters[counter] = this.#counters[counter]! + 1;
     this.#query.stream = true;
     this.#query.transportLimit = STREAM_MESSAGE_MAX;
-    return this.#respond(input, start, end, output, base, source, sourceAt, family);
+    this.#query.keepalive = this.keepalive();
+    const length = this.#respond(input, start, end, output, base, source, sourceAt, family);
+    // Put back here, so that datagrams need not.
+    this.#query.keepalive = -1;
+    return length;
   };
+
+  /** As `message`, for DNS over TLS. */
+  readonly dot: DatagramHandler = (input, start, end, output, base, source, sourceAt, family) => {
+    this.#query.keepalive = this.keepalive();
+    return this.#encrypted(
+      family === 4 ? COUNTER.DOT4 : COUNTER.DOT6,
+      input,
+      start,
+      end,
+      output,
+      base,
+      source,
+      sourceAt,
+      family,
+    );
+  };
+
+  /** As `message`, for DNS over HTTPS: HTTP has its own ways to keep a connection (RFC 7828 §3.2.2 is for TCP). */
+  readonly doh: DatagramHandler = (input, start, end, output, base, source, sourceAt, family) =>
+    this.#encrypted(
+      family === 4 ? COUNTER.DOH4 : COUNTER.DOH6,
+      input,
+      start,
+      end,
+      output,
+      base,
+      source,
+      sourceAt,
+      family,
+    );
+
+  #encrypted(
+    counter: number,
+    input: Uint8Array,
+    start: number,
+    end: number,
+    output: Uint8Array,
+    base: number,
+    source: Uint8Array,
+    sourceAt: number,
+    family: 4 | 6,
+  ): number {
+    this.#counters[counter] = this.#counters[counter]! + 1;
+    this.#query.stream = true;
+    this.#query.encrypted = true;
+    this.#query.transportLimit = STREAM_MESSAGE_MAX;
+    const length = this.#respond(input, start, end, output, base, source, sourceAt, family);
+    this.#query.encrypted = false;
+    this.#query.keepalive = -1;
+    return length;
+  }
 
   #respond(
     input: Uint8Array,

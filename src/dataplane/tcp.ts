@@ -1,17 +1,23 @@
 import { COUNTER } from '../core/answer/counters.js';
 import type { DatagramHandler, StreamConnection, StreamHandler } from '../io/tier.js';
+import { ClientCounts, clientOf } from './client-counts.js';
 import type { TcpLimits } from './protocol.js';
 import { STREAM_MESSAGE_MAX } from './responder.js';
 
 /** A query is a name, a type and options: more than this is none that gets an answer here. */
 const QUERY_BYTES_MAX = 4096;
 const LENGTH_BYTES = 2;
+/** The part of the table from which on clients are asked to close. */
+const NEARLY_FULL = 0.9;
 
 interface Conversation {
   /** The beginning of a message whose rest has not come yet; grown as needed, at most QUERY_BYTES_MAX. */
   pending: Uint8Array;
   filled: number;
   lastQueryMs: number;
+  readonly openedMs: number;
+  readonly client: string;
+  queries: number;
 }
 
 /**
@@ -23,6 +29,7 @@ export class TcpService implements StreamHandler {
   readonly #answer: DatagramHandler;
   readonly #limits: TcpLimits;
   readonly #counters: Float64Array;
+  readonly #clients = new ClientCounts();
   readonly #conversations = new Map<StreamConnection, Conversation>();
   /** Answers gather here and leave with one write. */
   readonly #output = new Uint8Array(2 * (LENGTH_BYTES + STREAM_MESSAGE_MAX));
@@ -37,12 +44,25 @@ export class TcpService implements StreamHandler {
   }
 
   opened(connection: StreamConnection): boolean {
+    const client = clientOf(connection.source, connection.family);
+    if (this.#clients.count(client) >= this.#limits.maxPerClient) {
+      this.#count(COUNTER.TCP_REFUSED);
+      return false;
+    }
     if (this.#conversations.size >= this.#limits.maxConnections && !this.#evict()) {
       this.#count(COUNTER.TCP_REFUSED);
       return false;
     }
+    this.#clients.add(client);
     this.#count(COUNTER.TCP_ACCEPTED);
-    this.#conversations.set(connection, { pending: NOTHING, filled: 0, lastQueryMs: this.#nowMs });
+    this.#conversations.set(connection, {
+      pending: NOTHING,
+      filled: 0,
+      lastQueryMs: this.#nowMs,
+      openedMs: this.#nowMs,
+      client,
+      queries: 0,
+    });
     return true;
   }
 
@@ -99,14 +119,18 @@ export class TcpService implements StreamHandler {
   }
 
   closed(connection: StreamConnection): void {
+    const conversation = this.#conversations.get(connection);
+    if (!conversation) return;
     this.#conversations.delete(connection);
+    this.#clients.remove(conversation.client);
   }
 
-  /** Closes connections that have been idle for too long. */
+  /** Closes connections that are idle for too long (a slow reader is: nothing is read from it) or too old. */
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
-    for (const [connection, { lastQueryMs }] of this.#conversations) {
-      if (nowMs - lastQueryMs < this.#limits.idleTimeoutMs) continue;
+    const { idleTimeoutMs, lifetimeMs } = this.#limits;
+    for (const [connection, { lastQueryMs, openedMs }] of this.#conversations) {
+      if (nowMs - lastQueryMs < idleTimeoutMs && nowMs - openedMs < lifetimeMs) continue;
       this.#count(COUNTER.TCP_TIMEOUT);
       connection.destroy();
     }
@@ -114,6 +138,13 @@ export class TcpService implements StreamHandler {
 
   get connections(): number {
     return this.#conversations.size;
+  }
+
+  /** For the keepalive option (RFC 7828 §3.3.2), in units of 100 ms: 0, please close, when the table is nearly full. */
+  get keepalive(): number {
+    const { maxConnections, idleTimeoutMs } = this.#limits;
+    if (this.#conversations.size > maxConnections * NEARLY_FULL) return 0;
+    return Math.min(Math.floor(idleTimeoutMs / 100), 0xffff);
   }
 
   /** Answers the message at `at` if it is complete. Returns the offset after it, `at` if more must come, -1 if closed. */
@@ -143,6 +174,10 @@ export class TcpService implements StreamHandler {
     this.#gathered = base + length;
     // Room for one more of the largest must stay.
     if (this.#gathered > LENGTH_BYTES + STREAM_MESSAGE_MAX && !this.#flush(connection)) return -1;
+    if (++conversation.queries >= this.#limits.maxQueries) {
+      if (this.#flush(connection)) connection.end();
+      return -1;
+    }
     return start + size;
   }
 

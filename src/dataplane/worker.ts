@@ -3,13 +3,15 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { COUNTER } from '../core/answer/counters.js';
 import { createTier } from '../io/create-tier.js';
 import { ListenError } from '../io/tier.js';
+import { faultReporter } from './fault-reporter.js';
 import type { FromWorker, ToWorker, WorkerStart } from './protocol.js';
+import { proxiedDatagrams } from './proxied-datagrams.js';
+import { ProxiedStreams } from './proxied-streams.js';
 import { Responder } from './responder.js';
 import { TcpService } from './tcp.js';
 
 /** Bytes that may wait for a slow reader on one TCP connection: a few large answers. */
 const WRITE_QUEUE_MAX = 256 * 1024;
-const FAULT_INTERVAL_MS = 1000;
 
 // The query path is many small functions: V8's limits for inlining, made for short-lived pages, cut it into pieces.
 setFlagsFromString('--max-inlined-bytecode-size=2000');
@@ -27,8 +29,17 @@ async function main(start: WorkerStart): Promise<void> {
   responder.tick(Date.now());
   const { counters, options } = start;
   const tcp = new TcpService(responder.message, options.tcp, counters, now());
+  responder.keepalive = () => tcp.keepalive;
+  const { proxies } = options;
+  // Off, it costs nothing: the tier then calls the responder itself.
+  const passages =
+    proxies.length > 0
+      ? new ProxiedStreams(tcp, { trusted: proxies, limits: options.tcp }, counters, now())
+      : undefined;
+  const datagrams = passages ? proxiedDatagrams(responder.datagram, proxies, counters) : responder.datagram;
   const receive = (message: ToWorker) => {
     if (message.type === 'stop') return tier.stop();
+    if (message.type !== 'snapshot') return;
     responder.use(message.snapshot);
     say({ type: 'applied', id: message.snapshot.id });
   };
@@ -41,6 +52,7 @@ async function main(start: WorkerStart): Promise<void> {
           receive(next.message);
       },
       tick(nowMs) {
+        passages?.tick(nowMs);
         tcp.tick(nowMs);
         responder.tick(Date.now());
       },
@@ -52,7 +64,7 @@ async function main(start: WorkerStart): Promise<void> {
   );
   if (tier.wakeFd < 0) port.on('message', receive);
   try {
-    for (const address of options.listen) await tier.listen(address, responder.datagram, tcp);
+    for (const address of options.listen) await tier.listen(address, datagrams, passages ?? tcp);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     say({ type: 'failed', code: error.code, address: error.address, message: error.message });
@@ -66,15 +78,6 @@ async function main(start: WorkerStart): Promise<void> {
     say({ type: 'closed' });
     port.close();
   }
-}
-
-function faultReporter(say: (message: FromWorker) => void, now: () => number): (error: unknown) => void {
-  let nextMs = 0;
-  return (error) => {
-    if (now() < nextMs) return;
-    nextMs = now() + FAULT_INTERVAL_MS;
-    say({ type: 'fault', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  };
 }
 
 await main(workerData as WorkerStart);

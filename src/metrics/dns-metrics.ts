@@ -7,6 +7,8 @@ export interface MetricSources {
   /** The counters of each DNS worker (`core/answer/counters.ts`). */
   readonly workers: () => readonly Float64Array[];
   readonly workerRestarts: () => number;
+  /** Certificate files read since the start. */
+  readonly certificates: () => { readonly applied: number; readonly refused: number };
   readonly zones: () => readonly {
     readonly zone: string;
     readonly stale: boolean;
@@ -46,6 +48,10 @@ function queries(registry: Registry, sum: (counter: number) => number): void {
     [{ transport: 'udp', family: '6' }, sum(COUNTER.UDP6)],
     [{ transport: 'tcp', family: '4' }, sum(COUNTER.TCP4)],
     [{ transport: 'tcp', family: '6' }, sum(COUNTER.TCP6)],
+    [{ transport: 'dot', family: '4' }, sum(COUNTER.DOT4)],
+    [{ transport: 'dot', family: '6' }, sum(COUNTER.DOT6)],
+    [{ transport: 'doh', family: '4' }, sum(COUNTER.DOH4)],
+    [{ transport: 'doh', family: '6' }, sum(COUNTER.DOH6)],
   ]);
   counter(registry, 'dns_responses_total', 'Answers by response code.', ['rcode'], () =>
     Array.from({ length: RCODE_COUNT }, (_, rcode): Rows[number] => [
@@ -74,6 +80,18 @@ function queries(registry: Registry, sum: (counter: number) => number): void {
     [{ event: 'refused' }, sum(COUNTER.TCP_REFUSED)],
     [{ event: 'timeout' }, sum(COUNTER.TCP_TIMEOUT)],
   ]);
+  counter(registry, 'dns_tls_connections_total', 'TLS connections by what became of them.', ['event'], () => [
+    [{ event: 'accepted' }, sum(COUNTER.TLS_ACCEPTED)],
+    [{ event: 'refused' }, sum(COUNTER.TLS_REFUSED)],
+    [{ event: 'failed' }, sum(COUNTER.TLS_FAILED)],
+    [{ event: 'timeout' }, sum(COUNTER.TLS_TIMEOUT)],
+  ]);
+  counter(registry, 'dns_doh_refused_total', 'DNS over HTTPS requests answered with an error.', [], () => [
+    [{}, sum(COUNTER.DOH_REFUSED)],
+  ]);
+  counter(registry, 'dns_proxy_refused_total', 'Trusted senders without a proper PROXY header.', [], () => [
+    [{}, sum(COUNTER.PROXY_REFUSED)],
+  ]);
   counter(registry, 'dns_send_failed_total', 'Answers that the kernel did not take.', [], () => [
     [{}, sum(COUNTER.SEND_FAILED)],
   ]);
@@ -85,6 +103,10 @@ function queries(registry: Registry, sum: (counter: number) => number): void {
 function control(registry: Registry, sources: MetricSources): void {
   counter(registry, 'worker_restarts_total', 'DNS workers that died and were replaced.', [], () => [
     [{}, sources.workerRestarts()],
+  ]);
+  counter(registry, 'certificate_reloads_total', 'Times that certificate files changed.', ['result'], () => [
+    [{ result: 'applied' }, sources.certificates().applied],
+    [{ result: 'refused' }, sources.certificates().refused],
   ]);
   counter(registry, 'reloads_total', 'Times that the zone files were read.', ['result'], () => [
     [{ result: 'applied' }, sources.reloads().applied],

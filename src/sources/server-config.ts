@@ -4,6 +4,8 @@
  */
 import { dirname, resolve } from 'node:path';
 import { Value } from 'typebox/value';
+import { parsePrefix } from '../core/dns/rdata/address.js';
+import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import { parseDuration } from './duration.js';
 import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
 import { isLoopback, LISTEN_TITLE, type ListenAddress, parseListen } from './listen-address.js';
@@ -19,6 +21,9 @@ export interface ServerConfig {
     readonly tcp: {
       readonly maxConnections: number;
       readonly idleTimeoutMs: number;
+      readonly lifetimeMs: number;
+      readonly maxPerClient: number;
+      readonly maxQueries: number;
     };
     readonly udp: { readonly maxSize: number };
     /** Texts of 1 to 63 ASCII characters, or null where nothing is said. */
@@ -30,6 +35,12 @@ export interface ServerConfig {
     };
     /** null: no cookies. Absent: a secret of its own. */
     readonly cookieSecrets?: string | null;
+    /** DNS over TLS. */
+    readonly tls?: SecureListenConfig;
+    /** DNS over HTTPS. */
+    readonly https?: SecureListenConfig & { readonly path: string };
+    /** Senders of PROXY headers. */
+    readonly proxies: readonly TrustedPrefix[];
   };
   /** A folder. This and all paths below are absolute. */
   readonly zones: string;
@@ -39,6 +50,13 @@ export interface ServerConfig {
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
   readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
   readonly log: { readonly level: ServerFile['log']['level'] };
+}
+
+export interface SecureListenConfig {
+  readonly listen: readonly ListenAddress[];
+  /** Absolute paths. */
+  readonly cert: string;
+  readonly key: string;
 }
 
 export interface ServerConfigOptions {
@@ -55,6 +73,8 @@ export type ServerConfigResult =
 
 export const IDLE_TIMEOUT_MS_MIN = 1_000;
 export const IDLE_TIMEOUT_MS_MAX = 600_000;
+export const LIFETIME_MS_MIN = 1_000;
+export const LIFETIME_MS_MAX = 86_400_000;
 
 /** Says that the value of a key is wrong, wherever it came from. */
 type Report = (key: string, message: string, index?: number) => void;
@@ -115,11 +135,22 @@ function dnsOf(
   if (idleTimeoutMs < IDLE_TIMEOUT_MS_MIN || idleTimeoutMs > IDLE_TIMEOUT_MS_MAX) {
     report('dns.tcp.idle_timeout', `must be from 1s to 10m, not ${dns.tcp.idle_timeout}`);
   }
+  const lifetimeMs = parseDuration(dns.tcp.lifetime) ?? 0;
+  if (lifetimeMs < LIFETIME_MS_MIN || lifetimeMs > LIFETIME_MS_MAX) {
+    report('dns.tcp.lifetime', `must be from 1s to 1d, not ${dns.tcp.lifetime}`);
+  }
+  const { tls, https } = dns;
   return {
     listen: listensOf('dns.listen', dns.listen, report),
     workers: dns.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
     io: dns.io,
-    tcp: { maxConnections: dns.tcp.max_connections, idleTimeoutMs },
+    tcp: {
+      maxConnections: dns.tcp.max_connections,
+      idleTimeoutMs,
+      lifetimeMs,
+      maxPerClient: dns.tcp.max_per_client,
+      maxQueries: dns.tcp.max_queries,
+    },
     udp: { maxSize: dns.udp.max_size },
     identity: {
       nsid: orOff(identity.nsid ?? node.name),
@@ -129,11 +160,36 @@ function dnsOf(
     ...(secrets !== undefined && {
       cookieSecrets: secrets === 'off' ? null : locate('dns.cookie_secrets', secrets),
     }),
+    ...(tls && { tls: secureOf('dns.tls', tls, report, locate) }),
+    ...(https && { https: { ...secureOf('dns.https', https, report, locate), path: https.path } }),
+    proxies: prefixesOf('dns.proxy_protocol.from', dns.proxy_protocol.from, report),
   };
 }
 
 function orOff(text: string): string | null {
   return text === 'off' ? null : text;
+}
+
+function secureOf(
+  key: string,
+  section: { readonly listen: readonly string[]; readonly cert: string; readonly key: string },
+  report: Report,
+  locate: Locate,
+): SecureListenConfig {
+  return {
+    listen: listensOf(`${key}.listen`, section.listen, report),
+    cert: locate(`${key}.cert`, section.cert),
+    key: locate(`${key}.key`, section.key),
+  };
+}
+
+function prefixesOf(key: string, texts: readonly string[], report: Report): TrustedPrefix[] {
+  return texts.flatMap((text, index) => {
+    const prefix = parsePrefix(text);
+    if (!('code' in prefix)) return [prefix];
+    report(key, prefix.message, index);
+    return [];
+  });
 }
 
 function listensOf(key: string, texts: readonly string[], report: Report): ListenAddress[] {

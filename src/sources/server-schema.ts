@@ -24,6 +24,18 @@ const Tcp = Type.Object(
       default: '10s',
       description: 'A TCP connection without a query is closed after this.',
     }),
+    lifetime: Type.Union([...Duration.anyOf], {
+      title: 'a duration from 1s to 1d',
+      default: '10m',
+      description: 'A TCP connection is closed after this, however busy it is.',
+    }),
+    max_per_client: count(
+      1,
+      65_536,
+      64,
+      'TCP connections of one IPv4 address, or of one IPv6 /56, to one worker at once.',
+    ),
+    max_queries: count(1, 1_000_000, 10_000, 'Queries on one TCP connection; then it is closed.'),
   },
   section,
 );
@@ -40,6 +52,58 @@ const Identity = Type.Object(
       'Answer to `version.bind` in class CH; by default the name and version of this program.',
     ),
     id: identity("Answer to `id.server` and `hostname.bind` in class CH; by default the node's name."),
+  },
+  section,
+);
+
+const SecureListen = Type.Array(Listen, {
+  minItems: 1,
+  maxItems: 64,
+  description: 'Addresses of this transport. The limits of `dns.tcp` hold for it too.',
+});
+const CertificateFile = Type.String({
+  minLength: 1,
+  maxLength: 4096,
+  title: 'a path',
+  description: 'PEM file of the certificate with its chain, watched.',
+});
+const KeyFile = Type.String({
+  minLength: 1,
+  maxLength: 4096,
+  title: 'a path',
+  description: 'PEM file of its private key, watched.',
+});
+
+const Tls = Type.Object(
+  { listen: SecureListen, cert: CertificateFile, key: KeyFile },
+  { ...strict, title: 'a map with the keys listen, cert and key' },
+);
+
+const Https = Type.Object(
+  {
+    listen: SecureListen,
+    cert: CertificateFile,
+    key: KeyFile,
+    path: Type.String({
+      pattern: '^/[A-Za-z0-9._~/-]{0,200}$',
+      title: 'a path of a URL that starts with /',
+      default: '/dns-query',
+      description: 'Path of the URL that clients ask (RFC 8484).',
+    }),
+  },
+  { ...strict, title: 'a map with the keys listen, cert, key and path' },
+);
+
+const ProxyProtocol = Type.Object(
+  {
+    from: Type.Array(
+      Type.String({ maxLength: 64, title: 'a prefix such as 192.0.2.0/24 or 2001:db8::/32' }),
+      {
+        maxItems: 256,
+        default: [],
+        description: 'Senders that put a PROXY header (version 2) in front of every query and connection.',
+      },
+    ),
   },
   section,
 );
@@ -76,6 +140,9 @@ const Dns = Type.Object(
           'File of cookie secrets (RFC 9018), watched; the same on all nodes. By default a node makes its own; `off`: no cookies.',
       }),
     ),
+    tls: Type.Optional(Tls),
+    https: Type.Optional(Https),
+    proxy_protocol: ProxyProtocol,
   },
   section,
 );

@@ -64,7 +64,14 @@ describe.each(['batched', 'portable'] as const)('WorkerPool on the %s tier', (io
       io,
       shared: count > 1,
       datagramMax: 1232,
-      tcp: { maxConnections: 10, idleTimeoutMs: 10_000 },
+      tcp: {
+        maxConnections: 10,
+        idleTimeoutMs: 10_000,
+        lifetimeMs: 600_000,
+        maxPerClient: 64,
+        maxQueries: 10_000,
+      },
+      proxies: [],
     };
     const log = { info: () => {}, error: (_: object, message: string) => void logged.push(message) };
     pool = new modules.pool.WorkerPool(options, snapshot(1), health, { log, seed: () => 1 });
@@ -171,7 +178,14 @@ records:
       io,
       shared: false,
       datagramMax: 1232,
-      tcp: { maxConnections: 1, idleTimeoutMs: 1000 },
+      tcp: {
+        maxConnections: 1,
+        idleTimeoutMs: 1000,
+        lifetimeMs: 600_000,
+        maxPerClient: 64,
+        maxQueries: 10_000,
+      },
+      proxies: [],
     };
     const log = { info: () => {}, error: () => {} };
     const second = new modules.pool.WorkerPool(options, snapshot(1), health, { log, seed: () => 1 });

@@ -159,7 +159,8 @@ export class QueryRig {
       io: 'portable',
       shared: false,
       datagramMax: this.#datagramMax,
-      tcp: { maxConnections: 1, idleTimeoutMs: 1 },
+      tcp: { maxConnections: 1, idleTimeoutMs: 1, lifetimeMs: 600_000, maxPerClient: 64, maxQueries: 10_000 },
+      proxies: [],
     } as const;
     const { snapshot } = this.compiled;
     return new Responder(

@@ -26,7 +26,23 @@ export const COUNTER = {
   COOKIE_NEW: 31,
   COOKIE_VALID: 32,
   COOKIE_INVALID: 33,
-  SIZE: 34,
+  // Encrypted transports and the PROXY protocol.
+  DOT4: 48,
+  DOT6: 49,
+  DOH4: 50,
+  DOH6: 51,
+  TLS_ACCEPTED: 52,
+  /** Over a limit. */
+  TLS_REFUSED: 53,
+  /** The handshake failed, or took too long. */
+  TLS_FAILED: 54,
+  /** Closed for its age, or for saying nothing. */
+  TLS_TIMEOUT: 55,
+  /** Requests of DNS over HTTPS that were answered with an HTTP error. */
+  DOH_REFUSED: 56,
+  /** Trusted senders without a proper PROXY header. */
+  PROXY_REFUSED: 57,
+  SIZE: 64,
 } as const;
 
 /** RCODE_COUNT slots from COUNTER.RCODE on; the last is BADVERS. */

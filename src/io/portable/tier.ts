@@ -2,14 +2,15 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { createServer, type Server, type Socket } from 'node:net';
 import { addressBytes } from '../address.js';
 import { listenError } from '../free-port.js';
-import type {
-  DatagramHandler,
-  SocketAddress,
-  StreamConnection,
-  StreamHandler,
-  Tier,
-  TierEvents,
-  TierOptions,
+import {
+  type DatagramHandler,
+  type SocketAddress,
+  STREAM_READ_BYTES,
+  type StreamConnection,
+  type StreamHandler,
+  type Tier,
+  type TierEvents,
+  type TierOptions,
 } from '../tier.js';
 
 const TICK_MS = 1000;
@@ -135,12 +136,16 @@ export class PortableTier implements Tier {
   }
 }
 
-class PortableConnection implements StreamConnection {
+/** A connection of node:net, or of node:tls, as the tiers show it. */
+export class PortableConnection implements StreamConnection {
   readonly family: 4 | 6;
   readonly source: Uint8Array;
   readonly #socket: Socket;
   readonly #handler: StreamHandler;
   readonly #queueMax: number;
+  /** Read, but not handed on yet. */
+  #rest: Buffer = Buffer.alloc(0);
+  #scheduled = false;
 
   constructor(socket: Socket, family: 4 | 6, source: Uint8Array, handler: StreamHandler, queueMax: number) {
     this.#socket = socket;
@@ -152,13 +157,36 @@ class PortableConnection implements StreamConnection {
 
   start(): void {
     const socket = this.#socket;
-    socket.on('data', (data) =>
-      this.#handler.received(this, new Uint8Array(data.buffer, data.byteOffset, data.length), data.length),
-    );
+    socket.on('data', (data) => {
+      this.#rest = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
+      this.#advance();
+    });
     socket.on('end', () => this.#handler.ended(this));
-    socket.on('drain', () => socket.resume());
+    socket.on('drain', () => this.#advance());
     socket.on('close', () => this.#handler.closed(this));
     if (!this.#handler.opened(this)) this.destroy();
+  }
+
+  /** Hands on a few queries' bytes; sockets and datagrams that wait get their turn before the next. */
+  #advance(): void {
+    const socket = this.#socket;
+    if (socket.destroyed || socket.writableNeedDrain) return;
+    const data = this.#rest;
+    if (data.length === 0) return void socket.resume();
+    const length = Math.min(data.length, STREAM_READ_BYTES);
+    this.#rest = data.subarray(length);
+    this.#handler.received(this, new Uint8Array(data.buffer, data.byteOffset, length), length);
+    if (this.#rest.length === 0) {
+      if (!socket.writableNeedDrain) socket.resume();
+      return;
+    }
+    socket.pause();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#advance();
+    });
   }
 
   write(bytes: Uint8Array, from: number, end: number): boolean {

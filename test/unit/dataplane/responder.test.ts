@@ -28,7 +28,8 @@ function responderFor(snapshot: Snapshot) {
     io: 'portable',
     shared: false,
     datagramMax: 1232,
-    tcp: { maxConnections: 1, idleTimeoutMs: 1 },
+    tcp: { maxConnections: 1, idleTimeoutMs: 1, lifetimeMs: 600_000, maxPerClient: 64, maxQueries: 10_000 },
+    proxies: [],
   } as const;
   const health = createHealthTable(new SharedArrayBuffer(healthTableBytes(1)), 1);
   const responder = new Responder({ options, snapshot, health, counters, seed: 1 }, (error) =>

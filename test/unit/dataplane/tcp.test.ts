@@ -3,7 +3,13 @@ import { COUNTER } from '../../../src/core/answer/counters.js';
 import { TcpService } from '../../../src/dataplane/tcp.js';
 import type { DatagramHandler, StreamConnection } from '../../../src/io/tier.js';
 
-const LIMITS = { maxConnections: 3, idleTimeoutMs: 10_000 };
+const LIMITS = {
+  maxConnections: 3,
+  idleTimeoutMs: 10_000,
+  lifetimeMs: 60_000,
+  maxPerClient: 10,
+  maxQueries: 100,
+};
 
 /** Answers a message with itself in brackets; an empty one and "drop" with nothing. */
 const bracket: DatagramHandler = (input, start, end, output, base) => {
@@ -224,5 +230,38 @@ describe('TcpService', () => {
     expect([tcp.connections, count('TCP_REFUSED')]).toEqual([3, 1]);
     connections[0]!.destroy();
     expect(open().state).toBe('open');
+  });
+
+  it('closes a connection that is too old, however busy it is', () => {
+    const { tcp, open, feed } = service();
+    const connection = open();
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 5000) {
+      tcp.tick(nowMs);
+      feed(connection, framed('q'));
+    }
+    expect(connection.state).toBe('open');
+    tcp.tick(60_000);
+    expect(connection.state).toBe('destroyed');
+  });
+
+  it('ends a connection after so many queries, with the answers to all of them', () => {
+    const { open, feed } = service({ ...LIMITS, maxQueries: 2 });
+    const connection = open();
+    feed(connection, framed('one', 'two', 'three'));
+    expect([connection.state, connection.sent]).toEqual(['ended', ['[one]', '[two]']]);
+  });
+
+  it('lets one client fill a part of the table only', () => {
+    const { open, count } = service({ ...LIMITS, maxConnections: 10, maxPerClient: 2 });
+    const states = () => [open(), open(), open()].map(({ state }) => state);
+    expect(states()).toEqual(['open', 'open', 'destroyed']);
+    expect(count('TCP_REFUSED')).toBe(1);
+  });
+
+  it('asks clients to close when the table is nearly full', () => {
+    const { tcp, open } = service();
+    expect(tcp.keepalive).toBe(100);
+    for (let i = 0; i < 3; i++) open();
+    expect(tcp.keepalive).toBe(0);
   });
 });

@@ -42,6 +42,7 @@ function dnsRegistry(): Registry {
   return createDnsMetrics({
     workers: () => [],
     workerRestarts: () => 0,
+    certificates: () => ({ applied: 0, refused: 0 }),
     zones: () => [],
     zoneProblems: () => 0,
     reloads: () => ({ applied: 0, refused: 0 }),

@@ -7,6 +7,7 @@ const workers = [new Float64Array(COUNTER.SIZE), new Float64Array(COUNTER.SIZE)]
 const SOURCES: MetricSources = {
   workers: () => workers,
   workerRestarts: () => 1,
+  certificates: () => ({ applied: 0, refused: 0 }),
   zones: () => [{ zone: 'a.test.', stale: true, loadedMs: 1500 }],
   zoneProblems: () => 2,
   reloads: () => ({ applied: 3, refused: 4 }),

@@ -33,7 +33,14 @@ const DEFAULTS: ServerConfig = {
     ],
     workers: 3,
     io: 'auto',
-    tcp: { maxConnections: 1024, idleTimeoutMs: 10_000 },
+    tcp: {
+      maxConnections: 1024,
+      idleTimeoutMs: 10_000,
+      lifetimeMs: 600_000,
+      maxPerClient: 64,
+      maxQueries: 10_000,
+    },
+    proxies: [],
     udp: { maxSize: 1232 },
     identity: { nsid: 'dns-1', id: 'dns-1' },
   },
@@ -79,7 +86,14 @@ log: { level: debug }
         listen: [{ host: '192.0.2.53', port: 53 }],
         workers: 2,
         io: 'portable',
-        tcp: { maxConnections: 10, idleTimeoutMs: 30_000 },
+        tcp: {
+          maxConnections: 10,
+          idleTimeoutMs: 30_000,
+          lifetimeMs: 600_000,
+          maxPerClient: 64,
+          maxQueries: 10_000,
+        },
+        proxies: [],
         udp: { maxSize: 1400 },
         identity: { nsid: 'eu-1', version: null, id: null },
         cookieSecrets: '/srv/etc/cookies.secret',
@@ -160,6 +174,10 @@ log: { level: debug }
   });
 });
 
+/** With sections that must be whole, so that each of their keys can be set. */
+const SECURE = '{ listen: ["192.0.2.1:1"], cert: old.pem, key: old.key }';
+const DNS = `{ workers: 5, tls: ${SECURE}, https: ${SECURE} }`;
+
 describe('the environment', () => {
   it.each<[string, string, (config: ServerConfig) => unknown, unknown]>([
     ['MERIDIAN_NODE_NAME', 'x', (c) => c.node.name, 'x'],
@@ -170,6 +188,17 @@ describe('the environment', () => {
     ['MERIDIAN_DNS_TCP_MAX_CONNECTIONS', '9', (c) => c.dns.tcp.maxConnections, 9],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '1m', (c) => c.dns.tcp.idleTimeoutMs, 60_000],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '5', (c) => c.dns.tcp.idleTimeoutMs, 5000],
+    ['MERIDIAN_DNS_TCP_LIFETIME', '2m', (c) => c.dns.tcp.lifetimeMs, 120_000],
+    ['MERIDIAN_DNS_TCP_MAX_PER_CLIENT', '3', (c) => c.dns.tcp.maxPerClient, 3],
+    ['MERIDIAN_DNS_TCP_MAX_QUERIES', '4', (c) => c.dns.tcp.maxQueries, 4],
+    ['MERIDIAN_DNS_TLS_LISTEN', '127.0.0.1:853', (c) => c.dns.tls?.listen[0]?.port, 853],
+    ['MERIDIAN_DNS_TLS_CERT', 'c.pem', (c) => c.dns.tls?.cert, '/srv/c.pem'],
+    ['MERIDIAN_DNS_TLS_KEY', 'k.pem', (c) => c.dns.tls?.key, '/srv/k.pem'],
+    ['MERIDIAN_DNS_HTTPS_LISTEN', '127.0.0.1:443', (c) => c.dns.https?.listen[0]?.port, 443],
+    ['MERIDIAN_DNS_HTTPS_CERT', 'c.pem', (c) => c.dns.https?.cert, '/srv/c.pem'],
+    ['MERIDIAN_DNS_HTTPS_KEY', 'k.pem', (c) => c.dns.https?.key, '/srv/k.pem'],
+    ['MERIDIAN_DNS_HTTPS_PATH', '/q', (c) => c.dns.https?.path, '/q'],
+    ['MERIDIAN_DNS_PROXY_PROTOCOL_FROM', '192.0.2.0/24', (c) => c.dns.proxies[0]?.length, 24],
     ['MERIDIAN_DNS_UDP_MAX_SIZE', '512', (c) => c.dns.udp.maxSize, 512],
     ['MERIDIAN_DNS_IDENTITY_NSID', 'off', (c) => c.dns.identity.nsid, null],
     ['MERIDIAN_DNS_IDENTITY_VERSION', '9', (c) => c.dns.identity.version, '9'],
@@ -194,7 +223,7 @@ describe('the environment', () => {
     ['MERIDIAN_LOG_LEVEL', 'warn', (c) => c.log.level, 'warn'],
     ['MERIDIAN_LOG_LEVEL', '', (c) => c.log.level, 'error'],
   ])('%s=%s wins over the file', (variable, value, read, expected) => {
-    const config = configOf(`${NODE}dns: { workers: 5 }\nzones: /file\nlog: { level: error }\n`, {
+    const config = configOf(`${NODE}dns: ${DNS}\nzones: /file\nlog: { level: error }\n`, {
       [variable]: value,
     });
     expect(read(config)).toEqual(expected);
