@@ -27,7 +27,7 @@ export function addCheck(program: Command): void {
       }
       for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
       if (zones.length === 0 && problems.length === 0) {
-        process.stderr.write('no zone files found: they end in .yaml or .yml\n');
+        process.stderr.write('no zone files found: they end in .yaml, .yml or .zone\n');
         process.exitCode = EXIT.FAILED;
         return;
       }

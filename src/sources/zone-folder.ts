@@ -3,13 +3,14 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Zone } from '../core/zone/model.js';
+import { loadMasterFile, MASTER_BYTES_MAX } from './master-zone.js';
 import { type Problem, sortProblems, YAML_BYTES_MAX } from './yaml-document.js';
-import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
+import { loadZoneFile, type ZoneFileOptions, type ZoneFileResult } from './zone-file.js';
 
 export interface LoadedZone {
   readonly file: string;
   readonly zone: Zone;
-  /** As it was read. */
+  /** As it was read; empty for a master file, which may be large. */
   readonly text: string;
 }
 
@@ -32,9 +33,11 @@ export function mayExist({ files, unreadable }: LoadedZones, file: string): bool
 
 export const FILES_MAX = 10_000;
 const DEPTH_MAX = 8;
+/** Files in the form of RFC 1035 §5. */
+const MASTER_NAME = /\.zone$/i;
 
 /**
- * Reads zone files, and folders for `*.yaml` and `*.yml` in them and in their folders; what starts with a dot is
+ * Reads zone files, and folders for `*.yaml`, `*.yml` and `*.zone` in them and in their folders; what starts with a dot is
  * left out. Two files of one zone are a problem of the second, whereby the file in `owners` (zone → file), which is
  * served already, comes first. Never rejects: what cannot be read is a problem.
  */
@@ -48,12 +51,12 @@ export async function loadZones(
   const zones: LoadedZone[] = [];
   const fileOf = new Map<string, string>();
   for (const file of ownersFirst(files, owners)) {
-    const text = await readText(file);
+    const text = MASTER_NAME.test(file) ? '' : await readText(file);
     if (typeof text !== 'string') {
       problems.push(text);
       continue;
     }
-    const result = loadZoneFile(file, text, options);
+    const result = MASTER_NAME.test(file) ? await readMaster(file) : loadZoneFile(file, text, options);
     if ('problems' in result) {
       problems.push(...sortProblems(result.problems));
       continue;
@@ -213,7 +216,7 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
   const visit = async (path: string, depth: number): Promise<void> => {
     try {
       const info = await stat(path);
-      if (info.isFile() && (depth === 0 || /\.ya?ml$/i.test(path))) files.add(path);
+      if (info.isFile() && (depth === 0 || /\.(?:ya?ml|zone)$/i.test(path))) files.add(path);
       if (!info.isDirectory() || depth > DEPTH_MAX) return;
       folders.set(`${path} ${info.ino}`, path);
       const names = await readdir(path);
@@ -231,6 +234,16 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
     problems.push(wholeFile(list[FILES_MAX]!, `is one too many: at most ${FILES_MAX} zone files are read`));
   }
   return { files: list.slice(0, FILES_MAX), folders, problems, unreadable };
+}
+
+async function readMaster(file: string): Promise<ZoneFileResult> {
+  try {
+    const { size } = await stat(file);
+    if (size <= MASTER_BYTES_MAX) return loadMasterFile(file, await readFile(file));
+    return { problems: [wholeFile(file, `is larger than ${MASTER_BYTES_MAX} bytes (256 MiB)`)] };
+  } catch (error) {
+    return { problems: [wholeFile(file, `cannot be read: ${reasonOf(error)}`)] };
+  }
 }
 
 /** Fatal decoding, so that a file in another encoding is not served with wrong characters. */
