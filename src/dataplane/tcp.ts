@@ -93,7 +93,8 @@ export class TcpService implements StreamHandler {
       }
       const taken = this.#gather(conversation, bytes, at, length);
       if (taken < 0) {
-        connection.destroy();
+        // What was asked before is answered first.
+        if (this.#flush(connection)) connection.destroy();
         return false;
       }
       at += taken;
@@ -200,11 +201,18 @@ export class TcpService implements StreamHandler {
     }
   }
 
-  /** Makes room by closing the connection that has been idle longest, if it is idle at all (RFC 7766 §6.2.3). */
+  /**
+   * Makes room by closing the oldest connection that never asked, else the one idle longest, if it is idle at all
+   * (RFC 7766 §6.2.3): who opens many and asks nothing displaces himself.
+   */
   #evict(): boolean {
     let oldest: StreamConnection | undefined;
     let oldestMs = this.#nowMs;
-    for (const [connection, { lastQueryMs }] of this.#conversations) {
+    for (const [connection, { lastQueryMs, queries }] of this.#conversations) {
+      if (queries === 0) {
+        oldest = connection;
+        break;
+      }
       if (lastQueryMs >= oldestMs) continue;
       oldest = connection;
       oldestMs = lastQueryMs;

@@ -8,6 +8,10 @@ const rig = rigOf(
 records:
   many: { type: A, values: [${Array.from({ length: 60 }, (_, i) => `192.0.2.${i}`).join(', ')}] }
   to-many: { type: CNAME, value: many.example.com. }
+  loop: { type: CNAME, value: loop2.example.com. }
+  loop2: { type: CNAME, value: loop.example.com. }
+  self: { type: CNAME, value: self.example.com. }
+  "*.wild": { type: CNAME, value: any.wild.example.com. }
   chosen: { type: AAAA, dynamic: { rules: [{ pool: p }] } }
 `,
   ),
@@ -38,5 +42,20 @@ describe('RFC 2181 §5.2: one TTL in an RRset', () => {
     const { answers } = rig.ask(name, type, { tcp: true });
     expect(answers).toHaveLength(count);
     expect(new Set(answers.map(({ ttl }) => ttl))).toEqual(new Set([300]));
+  });
+});
+
+describe('RFC 2181 §5: no record stands twice in an RRset', () => {
+  it.each([
+    ['loop.example.com', 2],
+    ['loop2.example.com', 2],
+    ['self.example.com', 1],
+    ['x.wild.example.com', 1],
+  ])('%s is part of a loop of aliases: each once', (name, count) => {
+    for (const tcp of [true, false]) {
+      const { answers, rcode } = rig.ask(name, 'A', { tcp });
+      expect([rcode, answers.length]).toEqual([0, count]);
+      expect(new Set(answers.map((record) => record.name)).size).toBe(count);
+    }
   });
 });

@@ -3,10 +3,11 @@ import { type OptSpec, packet } from '../support/packet.js';
 import { rigOf, zoneText } from '../support/query-rig.js';
 
 const values = Array.from({ length: 40 }, (_, i) => `192.0.2.${i}`).join(', ');
+const texts = Array.from({ length: 20 }, (_, i) => `"${`${i}`.padEnd(100, 'x')}"`).join(', ');
 const rig = rigOf(
   zoneText(
     'example.com',
-    `records:\n  www: { type: A, value: 192.0.2.1 }\n  many: { type: A, values: [${values}] }\n`,
+    `records:\n  www: { type: A, value: 192.0.2.1 }\n  many: { type: A, values: [${values}] }\n  huge: { type: TXT, values: [${texts}] }\n`,
   ),
 );
 const ask = (...opts: readonly OptSpec[]) => rig.send(packet({ name: 'www.example.com', opts }))!;
@@ -26,6 +27,7 @@ describe('RFC 6891: EDNS', () => {
 
   it('says FORMERR to two OPTs, and to one that is not owned by the root (§6.1.1)', () => {
     expect(ask({}, {}).rcode).toBe(1);
+    expect(ask({}, {}).edns?.version).toBe(0);
     expect(ask({ owner: [1, 97, 0] }).rcode).toBe(1);
     expect(ask({ owner: [0xc0, 12] }).rcode).toBe(1);
   });
@@ -46,6 +48,13 @@ describe('RFC 6891: EDNS', () => {
     const small = rig.raw(packet({ name: 'www.example.com', opts: [{ payload }] }))!;
     expect(small.length).toBeLessThanOrEqual(512);
     expect(ask({ payload }).truncated).toBe(false);
+  });
+
+  it.each([512, 600, 1232])('keeps OPT in a truncated answer, within %i bytes (§7)', (payload) => {
+    const bytes = packet({ name: 'huge.example.com', type: 16, opts: [{ payload, flags: 0x8000 }] });
+    const message = rig.send(bytes)!;
+    expect([message.truncated, message.answers, message.edns?.version]).toEqual([true, [], 0]);
+    expect(rig.raw(bytes)!.length).toBeLessThanOrEqual(payload);
   });
 
   it('ignores options that it does not know and does not send them back (§6.1.2)', () => {

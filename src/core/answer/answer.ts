@@ -141,11 +141,17 @@ function answerFrom(query: Query, first: number, zone: number): void {
     query.trace?.alias(target);
     if (target === CHASE.OUTSIDE) return;
     if (target === CHASE.NXDOMAIN) return negative(query, zone, RCODE.NXDOMAIN);
+    // An alias in a loop stands in the answer once (RFC 2181 §5).
+    visited[aliases] = node;
+    if (visited.lastIndexOf(target, aliases) >= 0) return;
     // The alias's target is the last name written: the next owner points at it.
     owner = query.aliasAt;
     node = target;
   }
 }
+
+/** Nodes whose aliases are in the answer already. */
+const visited: Int32Array = new Int32Array(ALIASES_MAX + 1);
 
 /** No further record: done, truncated, or already a negative answer. */
 const STOP = -3;

@@ -141,7 +141,11 @@ function parseAdditionals(query: Query, from: number, count: number): number {
     if (next > end) return RCODE.FORMERR;
     if (type === TYPE.OPT) {
       // One OPT, owned by the root (RFC 6891 §6.1.1).
-      if (optAt >= 0 || input[owner] !== 0) return RCODE.FORMERR;
+      if (optAt >= 0) {
+        query.hasOpt = true;
+        return RCODE.FORMERR;
+      }
+      if (input[owner] !== 0) return RCODE.FORMERR;
       optAt = at;
       optEnd = next;
     }

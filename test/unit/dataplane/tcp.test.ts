@@ -223,9 +223,22 @@ describe('TcpService', () => {
     expect([tcp.connections, count('TCP_ACCEPTED'), count('TCP_REFUSED')]).toEqual([3, 4, 0]);
   });
 
+  it('closes the oldest connection that never asked when there are too many, however young it is', () => {
+    const { open, feed, count } = service();
+    const [asked, silent, later] = [open(), open(), open()];
+    feed(asked, framed('q'));
+    const honest = open();
+    expect([asked, silent, later, honest].map(({ state }) => state)).toEqual([
+      ...['open', 'destroyed', 'open', 'open'],
+    ]);
+    expect(count('TCP_REFUSED')).toBe(0);
+  });
+
   it('refuses a connection when there are too many and none is idle', () => {
-    const { tcp, open, count } = service();
-    const connections = [open(), open(), open(), open()];
+    const { tcp, open, feed, count } = service();
+    const asked = [open(), open(), open()];
+    for (const connection of asked) feed(connection, framed('q'));
+    const connections = [...asked, open()];
     expect(connections.map(({ state }) => state)).toEqual(['open', 'open', 'open', 'destroyed']);
     expect([tcp.connections, count('TCP_REFUSED')]).toEqual([3, 1]);
     connections[0]!.destroy();

@@ -1,0 +1,174 @@
+// Floods beside an honest client: `npm run bench:flood -- [--seconds N] [--io batched|portable]`. Loopback only.
+// The flood runs in a thread of its own; the honest client sends at a steady rate and asks nothing twice.
+import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
+import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { generator } from './dns-world.mjs';
+import { startServer } from './flood-server.mjs';
+
+const ZONE = 'flood.test';
+const ZONES = {
+  [ZONE]: `zone: ${ZONE}\nnameservers: { ns1: { A: 127.0.0.1 } }\nsoa: { contact: hostmaster.${ZONE} }\nrecords: { www: { type: A, value: 192.0.2.1 } }\n`,
+};
+const TCP_MAX = 256;
+/** More than the server takes, so that it must choose. */
+const CONNECTIONS = 512;
+const QUERY_EVERY_MS = 5;
+const ANSWER_MS_MAX = 1000;
+const FLOODS = [
+  'nothing',
+  'garbage',
+  'random-subdomains',
+  'idle-connections',
+  'slow-connections',
+  'connect-and-reset',
+];
+
+const FLOOD = {
+  garbage: (port) => {
+    const random = generator(1);
+    datagrams(port, () =>
+      Buffer.from(Array.from({ length: Math.floor(random() * 100) }, () => random() * 256)),
+    );
+  },
+  'random-subdomains': (port) => {
+    const random = generator(2);
+    datagrams(port, () => query(Math.floor(random() * 2 ** 32).toString(36), 1));
+  },
+  'idle-connections': (port) => connections(port, () => {}),
+  'slow-connections': (port) =>
+    connections(port, (socket) => {
+      const bytes = framed(query('www', 1));
+      let at = 0;
+      const timer = setInterval(
+        () => socket.write(bytes.subarray(at % bytes.length, (at++ % bytes.length) + 1)),
+        200,
+      );
+      socket.on('close', () => clearInterval(timer));
+    }),
+  'connect-and-reset': (port) => connections(port, (socket) => socket.resetAndDestroy()),
+};
+
+if (isMainThread) await main();
+else FLOOD[workerData.kind](workerData.port);
+
+/** Datagrams in batches, as many as go out; the sockets are made anew by nobody, so memory stays as it is. */
+function datagrams(port, make) {
+  const socket = createSocket('udp4');
+  socket.on('error', () => {});
+  const batch = Array.from({ length: 2000 }, make);
+  socket.connect(port, '127.0.0.1', () => {
+    parentPort.postMessage('begun');
+    let at = 0;
+    const turn = () => {
+      for (let i = 0; i < 64; i++)
+        socket.send(batch[at++ % batch.length], i === 63 ? () => setImmediate(turn) : undefined);
+    };
+    turn();
+  });
+}
+
+/** Keeps CONNECTIONS open: each that ends is replaced. */
+function connections(port, use) {
+  const open = () => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket
+      .on('error', () => {})
+      .on('connect', () => use(socket))
+      .on('close', () => setTimeout(open, 10));
+    socket.resume();
+  };
+  for (let i = 0; i < CONNECTIONS; i++) open();
+  setTimeout(() => parentPort.postMessage('begun'), 200);
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string', default: '5' }, io: { type: 'string', default: 'batched' } },
+  });
+  const seconds = Number(values.seconds);
+  if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds: 1 to 600');
+  if (!['batched', 'portable'].includes(values.io)) throw new Error('--io: batched or portable');
+  console.log(`dns.io ${values.io}, ${seconds} s each, ${TCP_MAX} connections at most`);
+  for (const kind of FLOODS) {
+    const server = await startServer({
+      io: values.io,
+      zones: ZONES,
+      dns: { tcp: { max_connections: TCP_MAX } },
+    });
+    const before = server.memory();
+    const flood =
+      kind === 'nothing'
+        ? undefined
+        : new Worker(new URL(import.meta.url), { workerData: { kind, port: server.port } });
+    if (flood) await new Promise((done) => flood.once('message', done));
+    const [udp, tcp] = await Promise.all([
+      honest(server.port, seconds, askUdp),
+      honest(server.port, seconds, askTcp),
+    ]);
+    const growth = ((server.memory() - before) / 1024 / 1024).toFixed(1);
+    await flood?.terminate();
+    console.log(`${kind.padEnd(18)} UDP ${shown(udp)}  TCP ${shown(tcp)}  ${growth} MB more memory`);
+    await server.close();
+  }
+}
+
+/** One query each QUERY_EVERY_MS; how long each took, Infinity where no answer came. */
+async function honest(port, seconds, ask) {
+  const asked = [];
+  const endMs = performance.now() + seconds * 1000;
+  while (performance.now() < endMs) {
+    asked.push(ask(port, asked.length & 0xffff));
+    await new Promise((done) => setTimeout(done, QUERY_EVERY_MS));
+  }
+  return (await Promise.all(asked)).sort((a, b) => a - b);
+}
+
+function shown(times) {
+  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
+  const good = times.filter((ms) => ms < ANSWER_MS_MAX).length;
+  return `${((100 * good) / times.length).toFixed(2)} % of ${times.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
+}
+
+function askUdp(port, id) {
+  const socket = createSocket('udp4');
+  const startMs = performance.now();
+  return new Promise((done) => {
+    const timer = setTimeout(() => finish(Number.POSITIVE_INFINITY), ANSWER_MS_MAX);
+    const finish = (ms) => {
+      clearTimeout(timer);
+      socket.close();
+      done(ms);
+    };
+    socket.on('message', (bytes) => bytes.readUInt16BE(0) === id && finish(performance.now() - startMs));
+    socket.send(query('www', id), port, '127.0.0.1');
+  });
+}
+
+function askTcp(port, id) {
+  const startMs = performance.now();
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  return new Promise((done) => {
+    const timer = setTimeout(() => finish(Number.POSITIVE_INFINITY), ANSWER_MS_MAX);
+    const finish = (ms) => {
+      clearTimeout(timer);
+      socket.destroy();
+      done(ms);
+    };
+    socket.on('data', () => finish(performance.now() - startMs));
+    socket
+      .on('error', () => finish(Number.POSITIVE_INFINITY))
+      .on('close', () => finish(Number.POSITIVE_INFINITY));
+    socket.write(framed(query('www', id)));
+  });
+}
+
+function query(label, id) {
+  const labels = `${label}.${ZONE}`.split('.').flatMap((part) => [part.length, ...Buffer.from(part)]);
+  return Buffer.from([id >> 8, id & 255, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, 1, 0, 1]);
+}
+
+function framed(bytes) {
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
+}
