@@ -1,16 +1,17 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { ControlPlane } from '../control/control-plane.js';
 import { HealthWatch } from '../control/health-watch.js';
+import { LoaderThread } from '../control/loader-thread.js';
 import type { Identity } from '../core/answer/identity.js';
 import { WorkerPool } from '../dataplane/pool.js';
 import { canShare, resolveTier } from '../io/create-tier.js';
 import { claimAddress, isMissingAddress } from '../io/free-port.js';
+import { collectSoon } from '../io/garbage.js';
 import { ListenError, type SocketAddress } from '../io/tier.js';
 import { createProbe } from '../probe/probe.js';
 import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-database.js';
-import { LastGoodZones } from '../sources/last-good.js';
 import type { ServerConfig } from '../sources/server-config.js';
-import { loadZones, watchZones } from '../sources/zone-folder.js';
+import { watchZones } from '../sources/zone-folder.js';
 import { type ApiHandle, startApi } from './api-server.js';
 import { type EncryptedListening, openEncrypted } from './encrypted.js';
 import { openIdentity } from './identity.js';
@@ -66,8 +67,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
   for (const problem of geo.problems) control.refuseGeo(problem);
-  const lastGood = new LastGoodZones(config.state);
-  const reload = () => reloadZones(config.zones, control, lastGood, log);
+  const reload = () => control.loadZones({ paths: [config.zones] });
   // Watched before they are read, so that no change falls between.
   const watches: { close(): void }[] = [
     identity,
@@ -96,7 +96,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
         log,
       });
   if (problem || (api && 'code' in api)) {
-    await closeAll(watches, null, pool, health);
+    await closeAll(watches, null, parts);
     return problem ?? (api as StartProblem);
   }
   return {
@@ -107,7 +107,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     tier: io.tier,
     control,
     reload,
-    close: () => closeAll(watches, api, pool, health),
+    close: () => closeAll(watches, api, parts),
   };
 }
 
@@ -135,22 +135,6 @@ async function checkFolders({ zones, state }: ServerConfig): Promise<StartProble
   }
 }
 
-/** Reads the zone files; broken ones are replaced by their last good version, also of an earlier start. */
-async function reloadZones(
-  folder: string,
-  control: ControlPlane,
-  lastGood: LastGoodZones,
-  log: Log,
-): Promise<void> {
-  const loaded = await lastGood.fill(await loadZones([folder], {}, control.owners));
-  await control.loadZones(loaded);
-  try {
-    await lastGood.save(loaded);
-  } catch (error) {
-    log.error({ error: String(error) }, 'the last good zones could not be saved');
-  }
-}
-
 /** The parts of a node and how they know of each other. */
 function wire(config: ServerConfig, log: Log, sockets: Sockets) {
   const health = new HealthWatch({
@@ -162,8 +146,11 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     log,
   });
   let serving = false;
+  const loader = new LoaderThread({ state: config.state });
   const control = new ControlPlane({
     health,
+    loader,
+    collect: collectSoon,
     publish: (snapshot) => (serving ? pool.publish(snapshot) : Promise.resolve()),
     now: Date.now,
     log,
@@ -194,7 +181,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       return listenProblem(error);
     }
   };
-  return { control, health, pool, serve };
+  return { control, health, pool, loader, serve };
 }
 
 function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {
@@ -230,11 +217,11 @@ function listenProblem({ code, message }: ListenError): StartProblem {
 async function closeAll(
   watches: readonly { close(): void }[],
   api: ApiHandle | null,
-  pool: WorkerPool,
-  health: HealthWatch,
+  { pool, health, loader }: Pick<ReturnType<typeof wire>, 'pool' | 'health' | 'loader'>,
 ): Promise<void> {
   for (const watch of watches) watch.close();
   await api?.close();
   await pool.close();
+  await loader.close();
   health.close();
 }

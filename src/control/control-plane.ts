@@ -1,23 +1,22 @@
-import type { Compiled } from '../core/answer/build.js';
 import { compileSnapshot } from '../core/answer/compile.js';
-import { createTrieCache, type TrieCache } from '../core/answer/compile-steering.js';
 import { type ExplainRequest, type Explanation, explain } from '../core/answer/explain.js';
-import type { Snapshot } from '../core/answer/snapshot.js';
+import { SNAPSHOT_BYTES_LARGE, type Snapshot, snapshotBytes } from '../core/answer/snapshot.js';
 import { EMPTY_LOCATIONS, type Location } from '../core/geo/location.js';
 import type { Report } from '../core/health/report.js';
-import type { Zone } from '../core/zone/model.js';
-import { type HealthTarget, healthTargets } from '../core/zone/targets.js';
 import { type GeoDatabase, type GeoProblem, lookupLocation } from '../sources/geo-database.js';
 import { formatProblem, type Problem } from '../sources/yaml-document.js';
-import { type LoadedZones, mayExist } from '../sources/zone-folder.js';
 import type { HealthWatch } from './health-watch.js';
+import type { LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 import type { ReportOutcome } from './observers.js';
 import type { GeoStatus, ZoneStatus } from './status.js';
 
 export interface ControlModules {
   readonly health: HealthWatch;
+  readonly loader: Loader;
   /** Hands a snapshot to the answering threads; resolves when all of them use it. */
   readonly publish: (snapshot: Snapshot) => Promise<void>;
+  /** Called when the memory of a large snapshot should be given back. */
+  readonly collect?: () => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly log: {
@@ -30,24 +29,17 @@ export interface ControlModules {
 /** How long a new snapshot waits for the first probe of its new targets before it is published without. */
 const FIRST_ROUND_MS = 3000;
 
-interface HeldZone {
-  readonly file: string;
-  readonly zone: Zone;
-  readonly loadedMs: number;
-}
-
 /**
  * The control plane of a DNS node: holds the last good state of every zone and of the geo database, and
  * publishes one snapshot after another. Changes are taken one at a time; what fails leaves everything as it was.
  */
 export class ControlPlane {
   readonly #modules: ControlModules;
-  #zones: ReadonlyMap<string, HeldZone> = new Map();
+  #zones: readonly ZoneSummary[] = [];
   #problems: readonly Problem[] = [];
   #geo: GeoDatabase | undefined;
   #geoProblems: readonly GeoProblem[] = [];
-  #tries: TrieCache = createTrieCache();
-  #compiled: Compiled;
+  #compiled: LoadedSnapshot;
   #sequence = 0;
   #publishedMs = 0;
   #reloads = { applied: 0, refused: 0 };
@@ -55,7 +47,7 @@ export class ControlPlane {
 
   constructor(modules: ControlModules) {
     this.#modules = modules;
-    this.#compiled = this.#compile([]);
+    this.#compiled = emptySnapshot(++this.#sequence);
   }
 
   /** The tables that are answered from now. */
@@ -84,17 +76,13 @@ export class ControlPlane {
    * Takes what is on disk now. A zone whose file has mistakes keeps its last good state; one whose file is gone
    * goes.
    */
-  loadZones(loaded: LoadedZones): Promise<void> {
+  loadZones(source: ZoneSource): Promise<void> {
     return this.#enqueue(async () => {
-      this.#problems = loaded.problems;
-      for (const problem of loaded.problems) {
-        this.#modules.log.error({ problem: formatProblem(problem) }, 'zone file refused');
-      }
-      const zones = this.#merge(loaded);
-      this.#reloads[loaded.problems.length > 0 ? 'refused' : 'applied']++;
-      if (sameZones(zones, this.#zones)) return;
-      if (!(await this.#publish(zones))) return;
-      this.#zones = zones;
+      const staged = await this.#modules.loader.stage(source, this.#zones);
+      this.#note(staged);
+      this.#reloads[staged.problems.length > 0 ? 'refused' : 'applied']++;
+      if (staged.changed) await this.#publish(staged);
+      else await this.#settle('unchanged');
     });
   }
 
@@ -103,8 +91,12 @@ export class ControlPlane {
     return this.#enqueue(async () => {
       this.#geo = database;
       this.#geoProblems = [];
-      this.#tries = createTrieCache();
-      await this.#publish(this.#zones);
+      const { loader } = this.#modules;
+      await loader.useGeo(database.trie);
+      const staged = await loader.stage('served', this.#zones);
+      // A loader that began anew has read the files again.
+      if (staged.problems.length > 0) this.#note(staged);
+      await this.#publish(staged);
       for (const { path, databaseType, buildEpoch } of database.sources) {
         this.#modules.log.info(
           { path, databaseType, built: buildEpoch.toISOString() },
@@ -127,7 +119,7 @@ export class ControlPlane {
   /** What a client would get now, and why. */
   explain(request: ExplainRequest): Explanation {
     const { snapshot, index } = this.#compiled;
-    return explain(snapshot, index, this.#modules.health.table, request);
+    return explain(snapshot, index(), this.#modules.health.table, request);
   }
 
   /** Where the geo database sees an address. */
@@ -137,12 +129,12 @@ export class ControlPlane {
 
   zoneStatus(): readonly ZoneStatus[] {
     const problemsOf = (file: string) => this.#problems.filter((p) => p.file === file).map(formatProblem);
-    return [...this.#zones.values()].map(({ file, zone, loadedMs }) => ({
-      zone: zone.origin,
+    return this.#zones.map(({ origin, file, serial, records, pools, loadedMs }) => ({
+      zone: origin,
       file,
-      serial: zone.soa.serial,
-      records: zone.rrsets.length,
-      pools: zone.pools.size,
+      serial,
+      records,
+      pools,
       loaded: new Date(loadedMs).toISOString(),
       state: problemsOf(file).length > 0 ? 'stale' : 'current',
       problems: problemsOf(file),
@@ -162,68 +154,58 @@ export class ControlPlane {
     };
   }
 
-  /** Which file each zone is served from. */
-  get owners(): ReadonlyMap<string, string> {
-    return new Map([...this.#zones].map(([origin, { file }]) => [origin, file]));
-  }
-
-  zone(origin: string): Zone | undefined {
-    return this.#zones.get(origin)?.zone;
-  }
-
-  #merge(loaded: LoadedZones): ReadonlyMap<string, HeldZone> {
-    const loadedMs = this.#modules.now();
-    const zones = new Map<string, HeldZone>();
-    const good = new Set(loaded.zones.map(({ file }) => file));
-    for (const [origin, held] of this.#zones) {
-      if (mayExist(loaded, held.file) && !good.has(held.file)) zones.set(origin, held);
+  #note({ problems }: StagedZones): void {
+    this.#problems = problems;
+    for (const problem of problems) {
+      this.#modules.log.error({ problem: formatProblem(problem) }, 'zone file refused');
     }
-    for (const { file, zone } of loaded.zones) {
-      const held = this.#zones.get(zone.origin);
-      const same = held && held.file === file && held.zone.soa.serial === zone.soa.serial;
-      zones.set(zone.origin, same ? held : { file, zone, loadedMs });
-    }
-    return zones;
   }
 
-  /** Compiles and publishes; false, and nothing changed, if that can't be done. */
-  async #publish(zones: ReadonlyMap<string, HeldZone>): Promise<boolean> {
+  /** Compiles and publishes what is staged, or leaves everything as it is if that can't be done. */
+  async #publish(staged: StagedZones): Promise<void> {
+    const compiled = await this.#compile(staged);
+    if (!compiled) {
+      await this.#settle('refused');
+      return;
+    }
     const { health, log } = this.#modules;
-    const list = [...zones.values()].map(({ zone }) => zone);
-    const wanted = targetsOf(list);
+    const wasLarge = snapshotBytes(this.#compiled.snapshot) > SNAPSHOT_BYTES_LARGE;
+    this.#compiled = compiled.loaded;
+    await this.#modules.publish(this.#compiled.snapshot);
+    this.#publishedMs = this.#modules.now();
+    this.#zones = staged.zones;
+    health.watch(staged.targets);
+    health.release();
+    const tookMs = this.#publishedMs - compiled.startMs;
+    const { id } = this.#compiled.snapshot;
+    log.info({ zones: staged.zones.length, snapshot: id, tookMs }, 'snapshot published');
+    await this.#settle('served');
+    if (wasLarge) this.#modules.collect?.();
+  }
+
+  async #compile(staged: StagedZones): Promise<{ loaded: LoadedSnapshot; startMs: number } | undefined> {
+    const { health, loader, log } = this.#modules;
     // What is answered from now is watched until the new snapshot is in use.
-    const both = new Map([...health.targets, ...wanted]);
+    const both = new Map([...health.targets, ...staged.targets]);
     if (!health.watch(both)) {
       log.error({ targets: both.size }, 'too many health targets; the last good state stays in use');
-      return false;
+      return undefined;
     }
     await health.firstRound(FIRST_ROUND_MS);
     const startMs = this.#modules.now();
+    const slots = new Map([...staged.targets.keys()].map((key) => [key, health.slotOf(key)]));
     try {
-      this.#compiled = this.#compile(list);
+      return { loaded: await loader.compile(++this.#sequence, slots), startMs };
     } catch (error) {
       log.error({ error: String(error) }, 'a snapshot could not be built; the last good one stays in use');
-      return false;
+      return undefined;
     }
-    await this.#modules.publish(this.#compiled.snapshot);
-    this.#publishedMs = this.#modules.now();
-    health.watch(wanted);
-    health.release();
-    const tookMs = this.#publishedMs - startMs;
-    log.info({ zones: list.length, snapshot: this.#compiled.snapshot.id, tookMs }, 'snapshot published');
-    return true;
   }
 
-  #compile(zones: readonly Zone[]): Compiled {
-    const compiled = compileSnapshot({
-      id: ++this.#sequence,
-      zones,
-      geo: this.#geo?.trie ?? EMPTY_LOCATIONS,
-      slotOf: (key) => this.#modules.health.slotOf(key),
-      tries: this.#tries,
-    });
-    this.#tries = compiled.tries;
-    return compiled;
+  async #settle(outcome: 'served' | 'unchanged' | 'refused'): Promise<void> {
+    const { saveError } = await this.#modules.loader.settle(outcome);
+    if (saveError === undefined) return;
+    this.#modules.log.error({ error: saveError }, 'the last good zones could not be saved');
   }
 
   #enqueue(work: () => Promise<void>): Promise<void> {
@@ -235,10 +217,8 @@ export class ControlPlane {
   }
 }
 
-function targetsOf(zones: readonly Zone[]): ReadonlyMap<string, HealthTarget> {
-  return new Map(zones.flatMap((zone) => [...healthTargets(zone)]));
-}
-
-function sameZones(a: ReadonlyMap<string, HeldZone>, b: ReadonlyMap<string, HeldZone>): boolean {
-  return a.size === b.size && [...a].every(([origin, held]) => b.get(origin) === held);
+/** Refuses everything. */
+function emptySnapshot(id: number): LoadedSnapshot {
+  const { snapshot, index } = compileSnapshot({ id, zones: [], geo: EMPTY_LOCATIONS, slotOf: () => 0 });
+  return { snapshot, index: () => index };
 }

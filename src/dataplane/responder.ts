@@ -31,6 +31,10 @@ export class Responder {
     this.#query.nowSeconds = Math.floor(epochMs / 1000) | 0;
   }
 
+  get snapshot(): Snapshot {
+    return this.#query.snapshot;
+  }
+
   /** Later queries are answered from `snapshot`. */
   use(snapshot: Snapshot): void {
     this.#query.snapshot = snapshot;

@@ -1,7 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
+import { SNAPSHOT_BYTES_LARGE, type Snapshot, snapshotBytes } from '../core/answer/snapshot.js';
 import { createTier } from '../io/create-tier.js';
+import { collectNow } from '../io/garbage.js';
 import { ListenError } from '../io/tier.js';
 import { faultReporter } from './fault-reporter.js';
 import type { FromWorker, ToWorker, WorkerStart } from './protocol.js';
@@ -21,11 +23,11 @@ setFlagsFromString('--max-inlined-bytecode-size-cumulative=4000');
  * One DNS worker thread: its own sockets, its own Responder, nothing shared but the snapshot, the health words
  * and its counters. In the batched tier the thread is blocked in epoll; the main thread wakes it by `wakeFd`.
  */
-async function main(start: WorkerStart): Promise<void> {
+async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Promise<void> {
   const port = parentPort!;
   const say = (message: FromWorker) => port.postMessage(message);
   const now = () => performance.now();
-  const responder = new Responder(start, faultReporter(say, now));
+  const responder = new Responder({ ...start, snapshot: first }, faultReporter(say, now));
   responder.tick(Date.now());
   const { counters, options } = start;
   const tcp = new TcpService(responder.message, options.tcp, counters, now());
@@ -40,7 +42,9 @@ async function main(start: WorkerStart): Promise<void> {
   const receive = (message: ToWorker) => {
     if (message.type === 'stop') return tier.stop();
     if (message.type !== 'snapshot') return;
+    const isLarge = snapshotBytes(responder.snapshot) > SNAPSHOT_BYTES_LARGE;
     responder.use(message.snapshot);
+    if (isLarge) collectNow();
     say({ type: 'applied', id: message.snapshot.id });
   };
   const tier = createTier(
@@ -80,4 +84,7 @@ async function main(start: WorkerStart): Promise<void> {
   }
 }
 
-await main(workerData as WorkerStart);
+const { snapshot, ...rest } = workerData as WorkerStart;
+// `workerData` lasts as long as the thread, and the first snapshot must not.
+delete (workerData as { snapshot?: unknown }).snapshot;
+await main(rest, snapshot);

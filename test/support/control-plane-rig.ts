@@ -1,5 +1,6 @@
 import { ControlPlane } from '../../src/control/control-plane.js';
 import { HealthWatch } from '../../src/control/health-watch.js';
+import { ZoneLoader } from '../../src/control/zone-loader.js';
 import type { Snapshot } from '../../src/core/answer/snapshot.js';
 import type { Problem } from '../../src/sources/yaml-document.js';
 import { loadZoneFile } from '../../src/sources/zone-file.js';
@@ -40,6 +41,7 @@ export class ControlRig {
     });
     this.control = new ControlPlane({
       health: this.health,
+      loader: new ZoneLoader({ now: time.clock }),
       publish: (snapshot) => {
         this.published.push(snapshot);
         return this.onPublish(snapshot);

@@ -2,6 +2,7 @@ import { type Api, createApi } from '../../src/api/server.js';
 import { metricSources } from '../../src/compose/api-server.js';
 import { ControlPlane } from '../../src/control/control-plane.js';
 import { HealthWatch } from '../../src/control/health-watch.js';
+import { ZoneLoader } from '../../src/control/zone-loader.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
 import { createDnsMetrics } from '../../src/metrics/dns-metrics.js';
 import { EMBEDDED, loadGeoDatabase } from '../../src/sources/geo-database.js';
@@ -33,7 +34,13 @@ export function controlRig(): ControlRig {
     random: () => 0.5,
     log: QUIET,
   });
-  const control = new ControlPlane({ health, publish: async () => {}, now: Date.now, log: QUIET });
+  const control = new ControlPlane({
+    health,
+    loader: new ZoneLoader({ now: Date.now }),
+    publish: async () => {},
+    now: Date.now,
+    log: QUIET,
+  });
   return {
     control,
     health,

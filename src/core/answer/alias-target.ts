@@ -1,20 +1,20 @@
 import { lowerName, parentName } from '../dns/name.js';
 import type { Build } from './build.js';
 import { CHASE } from './snapshot.js';
-import { nameKey, type ZoneTree } from './zone-tree.js';
+import type { ZoneTree } from './zone-tree.js';
 
 /** Where an alias leads, by the same rules by which `answer()` finds a name. */
 export function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): number {
   const name = lowerName(target);
   for (let at = name; ; at = parentName(at)) {
-    const node = tree.nodes.get(nameKey(at));
+    const node = tree.nodes.get(at);
     if (!node) {
       if (at.length <= tree.apex.name.length) return CHASE.OUTSIDE;
       continue;
     }
     // The resolver has to ask further down, or another zone of this server knows better.
     if (node.cut || build.hidden.has(node)) return CHASE.OUTSIDE;
-    if (at === name) return build.places.get(node)!;
-    return node.wildcard ? build.places.get(node.wildcard)! : CHASE.NXDOMAIN;
+    if (at === name) return node.place;
+    return node.wildcard ? node.wildcard.place : CHASE.NXDOMAIN;
   }
 }

@@ -1,9 +1,12 @@
-import { labelCount } from '../dns/name.js';
 import type { LocationTrie } from '../geo/location.js';
 import type { GeoTrie } from '../geo/trie.js';
-import type { Endpoint, Family, Pool, Zone } from '../zone/model.js';
-import { createTrieCache, type TrieCache, type TrieSource } from './compile-steering.js';
-import { hashName, paddedView } from './name-table.js';
+import type { Endpoint, Family, Pool, Steering, Zone } from '../zone/model.js';
+import {
+  type CompiledSteering,
+  createTrieCache,
+  type TrieCache,
+  type TrieSource,
+} from './compile-steering.js';
 import type { Snapshot } from './snapshot.js';
 import { ByteTable, IntTable } from './table.js';
 import type { TreeNode } from './zone-tree.js';
@@ -21,8 +24,10 @@ export interface CompileInput {
 
 /** What the numbers in a snapshot stand for: for `explain`, and for nothing on the query path. */
 export interface SnapshotIndex {
-  readonly zones: readonly Zone[];
-  readonly nodes: ReadonlyMap<number, { readonly name: string; readonly zone: number }>;
+  /** Origins. */
+  readonly zones: readonly string[];
+  /** By where the class table begins: equal steerings of a zone share one. */
+  readonly steerings: ReadonlyMap<number, Steering>;
   readonly pools: readonly { readonly zone: number; readonly pool: Pool }[];
   readonly endpoints: readonly {
     readonly pool: number;
@@ -50,19 +55,21 @@ export interface Build {
   readonly glue: IntTable;
   readonly blobs: ByteTable;
   readonly trieList: GeoTrie[];
-  /** Where each node is in the table. */
-  readonly places: Map<TreeNode, number>;
-  /** Nodes that the name table finds. */
-  readonly entries: { node: TreeNode; place: number }[];
+  /** Nodes that the name table finds: pairs of hash and place. */
+  readonly entries: IntTable;
+  /** Of the longest of their names. */
+  labelsMax: number;
   /** Nodes that it does not find, since another zone of this server owns the name. */
   readonly hidden: Set<TreeNode>;
   /** The zone above that holds the apex of a zone as a name of its own. */
   readonly parentSides: Map<string, { place: number; labels: number }>;
+  /** By zone and steering: records that are steered alike share what that becomes. */
+  readonly steerings: Map<string, CompiledSteering>;
   /** By zone: names of pools to their numbers. */
   readonly poolNumbers: Map<string, number>[];
   readonly index: {
-    zones: readonly Zone[];
-    nodes: Map<number, { name: string; zone: number }>;
+    zones: readonly string[];
+    steerings: Map<number, Steering>;
     pools: { zone: number; pool: Pool }[];
     endpoints: { pool: number; family: Family; endpoint: Endpoint }[];
   };
@@ -82,12 +89,18 @@ export function startBuild(input: CompileInput): Build {
     glue: new IntTable(),
     blobs: new ByteTable(),
     trieList: [],
-    places: new Map(),
-    entries: [],
+    entries: new IntTable(),
+    labelsMax: 0,
     hidden: new Set(),
     parentSides: new Map(),
+    steerings: new Map(),
     poolNumbers: [],
-    index: { zones: input.zones, nodes: new Map(), pools: [], endpoints: [] },
+    index: {
+      zones: input.zones.map(({ origin }) => origin),
+      steerings: new Map(),
+      pools: [],
+      endpoints: [],
+    },
   };
 }
 
@@ -97,7 +110,7 @@ export function finishBuild(build: Build, buckets: Int32Array): Compiled {
     id: build.input.id,
     buckets,
     nodes: build.nodes.share(),
-    labelsMax: build.entries.reduce((most, { node }) => Math.max(most, labelCount(node.name)), 0),
+    labelsMax: build.labelsMax,
     zones: build.zones.share(),
     blobs: build.blobs.share(),
     fixups: build.fixups.share(),
@@ -108,9 +121,4 @@ export function finishBuild(build: Build, buckets: Int32Array): Compiled {
     tries: build.trieList,
   };
   return { snapshot, index: build.index, tries: build.tries.next };
-}
-
-/** The hash of any bytes, by the rule for names. */
-export function hashOf(bytes: Uint8Array): number {
-  return hashName(paddedView(bytes), 0, bytes.length);
 }

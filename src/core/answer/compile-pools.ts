@@ -2,7 +2,8 @@ import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../health/word.js';
 import type { Endpoint, Family, Pool, Zone } from '../zone/model.js';
 import { healthTarget } from '../zone/targets.js';
 import { aliasTarget } from './alias-target.js';
-import { type Build, hashOf } from './build.js';
+import type { Build } from './build.js';
+import { hashOf } from './name-table.js';
 import { CHASE, ENDPOINT, FAMILIES, PICK } from './snapshot.js';
 import type { ZoneTree } from './zone-tree.js';
 

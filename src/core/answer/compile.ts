@@ -1,12 +1,12 @@
 import { TYPE } from '../dns/iana.js';
-import { formatName, labelCount, lowerName } from '../dns/name.js';
+import { labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
 import type { DynamicRRset, StaticRRset } from '../zone/model.js';
 import { aliasTarget } from './alias-target.js';
-import { type Build, type Compiled, type CompileInput, finishBuild, hashOf, startBuild } from './build.js';
+import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
 import { compilePools, numberPools } from './compile-pools.js';
 import { compileSteering } from './compile-steering.js';
-import { createBuckets, insertNode, nameWords } from './name-table.js';
+import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
 import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
 import { sharedInts } from './table.js';
@@ -21,8 +21,9 @@ export function compileSnapshot(input: CompileInput): Compiled {
     numberPools(build, tree.zone, zone);
     placeNodes(build, tree, zone, origins);
   }
-  const buckets = createBuckets(build.entries.length, sharedInts);
-  for (const { node, place } of build.entries) insertNode(buckets, hashOf(node.name), place);
+  const { entries } = build;
+  const buckets = createBuckets(entries.length / 2, sharedInts);
+  for (let i = 0; i < entries.length; i += 2) insertNode(buckets, entries.get(i), entries.get(i + 1));
   for (const [zone, tree] of trees.entries()) {
     compileSoa(build, tree);
     compilePools(build, tree, zone);
@@ -37,23 +38,26 @@ export function compileSnapshot(input: CompileInput): Compiled {
  */
 function placeNodes(build: Build, tree: ZoneTree, zone: number, origins: ReadonlySet<string>): void {
   for (const node of tree.nodes.values()) {
-    const place = build.nodes.push(node.name.length, zone, -1, -1, -1, 0, 0, ...nameWords(node.name));
-    build.places.set(node, place);
-    build.index.nodes.set(place, { name: formatName(node.name), zone });
+    const { name } = node;
+    const place = build.nodes.push(name.length, zone, -1, -1, -1, 0, 0);
+    node.place = place;
+    for (let at = 0; at < name.length; at += 4) build.nodes.add(wordAt(name, at));
     const count = rrsetCount(node) + (node === tree.apex ? 1 : 0);
-    build.nodes.set(place + NODE.RRSETS, build.nodes.length);
+    build.nodes.set(place + NODE.RRSETS, build.nodes.reserve(count * RRSET.STRIDE));
     build.nodes.set(place + NODE.RRSETS_COUNT, count);
-    for (let i = 0; i < count; i++) build.nodes.push(...NO_RRSET);
-    if (!belongsElsewhere(node, tree, origins)) build.entries.push({ node, place });
-    else hide(build, tree, node, place);
+    if (belongsElsewhere(node, tree, origins)) hide(build, tree, node, place);
+    else {
+      build.entries.push(hashOf(name), place);
+      build.labelsMax = Math.max(build.labelsMax, labelCount(name));
+    }
   }
 }
 
-const NO_RRSET: readonly number[] = Array<number>(RRSET.STRIDE).fill(0);
-
 /** A dynamic RRset is one for each family. */
 function rrsetCount(node: TreeNode): number {
-  return node.rrsets.reduce((sum, rrset) => sum + (rrset.kind === 'static' ? 1 : rrset.families.length), 0);
+  let count = 0;
+  for (const rrset of node.rrsets) count += rrset.kind === 'static' ? 1 : rrset.families.length;
+  return count;
 }
 
 function belongsElsewhere(node: TreeNode, tree: ZoneTree, origins: ReadonlySet<string>): boolean {
@@ -77,7 +81,7 @@ function compileSoa(build: Build, tree: ZoneTree): void {
   const { soa } = tree.zone;
   const { bytes, fixups } = soaRecord(tree, Math.min(soa.ttl, soa.minimum));
   build.zones.push(
-    build.places.get(tree.apex)!,
+    tree.apex.place,
     tree.apex.name.length,
     build.blobs.push(bytes),
     bytes.length,
@@ -102,21 +106,23 @@ function soaRecord(tree: ZoneTree, ttl: number): RecordBytes {
 
 function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
   for (const node of tree.nodes.values()) {
-    const place = build.places.get(node)!;
+    const { place } = node;
     const { nodes } = build;
-    nodes.set(place + NODE.CUT, node.cut ? build.places.get(node.cut)! : -1);
-    nodes.set(place + NODE.WILDCARD, node.wildcard ? build.places.get(node.wildcard)! : -1);
-    const rrsets: (readonly number[])[] = [];
+    nodes.set(place + NODE.CUT, node.cut ? node.cut.place : -1);
+    nodes.set(place + NODE.WILDCARD, node.wildcard ? node.wildcard.place : -1);
+    let next = nodes.get(place + NODE.RRSETS);
+    const write = (fields: readonly number[]) => {
+      for (let i = 0; i < fields.length; i++) nodes.set(next + i, fields[i]!);
+      next += RRSET.STRIDE;
+    };
     if (node === tree.apex) {
       nodes.set(place + NODE.PARENT_SIDE, build.parentSides.get(nameKey(node.name))?.place ?? -1);
-      rrsets.push(staticFields(build, TYPE.SOA, soaRecord(tree, tree.zone.soa.ttl), [CHASE.OUTSIDE, 0]));
+      write(staticFields(build, TYPE.SOA, soaRecord(tree, tree.zone.soa.ttl), [CHASE.OUTSIDE, 0]));
     }
     for (const rrset of node.rrsets) {
-      if (rrset.kind === 'static') rrsets.push(compileStatic(build, tree, node, rrset));
-      else rrsets.push(...compileDynamic(build, tree, zone, rrset));
+      if (rrset.kind === 'static') write(compileStatic(build, tree, node, rrset));
+      else for (const fields of compileDynamic(build, tree, zone, rrset)) write(fields);
     }
-    const first = nodes.get(place + NODE.RRSETS);
-    for (const [i, field] of rrsets.flat().entries()) nodes.set(first + i, field);
   }
 }
 
@@ -162,7 +168,7 @@ function compileGlue(
   const first = build.glue.length / 3;
   let count = 0;
   for (const [i, rdata] of rrset.rdata.entries()) {
-    const server = tree.nodes.get(nameKey(lowerName(rdata)));
+    const server = tree.nodes.get(lowerName(rdata));
     for (const address of server?.rrsets ?? []) {
       if (address.kind !== 'static' || (address.type !== TYPE.A && address.type !== TYPE.AAAA)) continue;
       for (const value of address.rdata) {
@@ -183,14 +189,13 @@ function compileDynamic(
   rrset: DynamicRRset,
 ): readonly (readonly number[])[] {
   const numbers = build.poolNumbers[zone]!;
-  const compiled = compileSteering(
-    rrset,
-    tree.zone,
-    (name) => numbers.get(name)!,
-    build.steering,
-    build.tries,
-  );
+  const key = `${zone} ${JSON.stringify(rrset.steering)}`;
+  const compiled =
+    build.steerings.get(key) ??
+    compileSteering(rrset, tree.zone, (name) => numbers.get(name)!, build.steering, build.tries);
+  build.steerings.set(key, compiled);
   const trie = compiled.trie ? trieNumber(build, compiled.trie) : -1;
+  build.index.steerings.set(compiled.classes, rrset.steering);
   const hashes = [...compiled.reachable].some((name) => tree.zone.pools.get(name)?.pick === 'hash');
   return rrset.families.map((family) => [
     TYPE[family],

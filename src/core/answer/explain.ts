@@ -3,12 +3,13 @@ import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } fr
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
 import { unpackHealth } from '../health/word.js';
-import type { DynamicRRset, Endpoint, Family, Steering } from '../zone/model.js';
+import type { Endpoint, Family, Steering } from '../zone/model.js';
 import { answer } from './answer.js';
 import type { SnapshotIndex } from './build.js';
 import { COUNTER } from './counters.js';
+import { nameOf } from './name-table.js';
 import { createQuery, setPacket } from './query.js';
-import { CHASE, ENDPOINT, FAMILIES, POOL, type Snapshot } from './snapshot.js';
+import { CHASE, ENDPOINT, FAMILIES, NODE, POOL, RRSET, RRSET_KIND, type Snapshot } from './snapshot.js';
 import type { Trace } from './trace.js';
 
 export interface ExplainRequest {
@@ -110,12 +111,12 @@ class Narrator implements Trace {
   name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void {
     this.#node = node;
     const asked = formatName(this.#request.name);
-    const found = this.#index.nodes.get(node);
+    const found = this.#found(node);
     if (!found) {
       this.#steps.push({ step: 'name', text: `${asked} is in no zone of this server`, found: how });
       return;
     }
-    const zone = this.#index.zones[found.zone]!.origin;
+    const zone = this.#index.zones[found.zone]!;
     const text = {
       exact: `${asked} is a name of the zone ${zone}`,
       wildcard: `${asked} does not exist in ${zone}; the wildcard ${found.name} answers for it`,
@@ -127,7 +128,7 @@ class Narrator implements Trace {
   }
 
   alias(target: number): void {
-    const found = this.#index.nodes.get(target);
+    const found = this.#found(target);
     const text = found
       ? `the CNAME is followed to ${found.name}`
       : target === CHASE.NXDOMAIN
@@ -143,7 +144,7 @@ class Narrator implements Trace {
     const client = given
       ? `${formatAddress(subnet.address)}/${subnet.sourcePrefix}`
       : `${formatAddress(source)} (the resolver's own address)`;
-    const steering = this.#dynamic()?.steering;
+    const steering = this.#steering();
     const text = `client ${client} shares the decision with all of its /${depth}`;
     this.#steps.push({ step: 'client', text, client, depth });
     if (steering) this.#steps.push(ruleStep(steering, cls));
@@ -182,11 +183,22 @@ class Narrator implements Trace {
     return this.#snapshot.pools[pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY + POOL.NEEDED]!;
   }
 
-  #dynamic(): DynamicRRset | undefined {
-    const node = this.#index.nodes.get(this.#node);
-    const zone = node && this.#index.zones[node.zone];
-    const rrset = zone?.rrsets.find(({ kind, name }) => kind === 'dynamic' && name === node?.name);
-    return rrset?.kind === 'dynamic' ? rrset : undefined;
+  #found(node: number): { readonly name: string; readonly zone: number } | undefined {
+    if (node < 0) return undefined;
+    const { nodes } = this.#snapshot;
+    return { name: formatName(nameOf(this.#snapshot, node)), zone: nodes[node + NODE.ZONE]! };
+  }
+
+  /** Of the first dynamic RRset at the current node; all that a name has come from one record. */
+  #steering(): Steering | undefined {
+    const { nodes } = this.#snapshot;
+    if (this.#node < 0) return undefined;
+    let rrset = nodes[this.#node + NODE.RRSETS]!;
+    for (let i = 0; i < nodes[this.#node + NODE.RRSETS_COUNT]!; i++, rrset += RRSET.STRIDE) {
+      if (nodes[rrset + RRSET.KIND] !== RRSET_KIND.DYNAMIC) continue;
+      return this.#index.steerings.get(nodes[rrset + RRSET.CLASSES]!);
+    }
+    return undefined;
   }
 
   #endpointsOf(pool: number, family: Family): readonly object[] {

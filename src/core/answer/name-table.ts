@@ -46,24 +46,32 @@ export function findNode(
   }
 }
 
-/** The words of a lower-case name, as nodes hold them. */
-export function nameWords(name: Uint8Array): readonly number[] {
-  const view = paddedView(name);
-  return Array.from({ length: (name.length + 3) >> 2 }, (_, i) => view.getInt32(4 * i, true));
-}
-
-/** A view for `hashName` and `findNode`. */
-export function paddedView(name: Uint8Array): DataView {
-  const padded = new Uint8Array(name.length + 4);
-  padded.set(name);
-  return new DataView(padded.buffer);
-}
-
 /** An empty table for `count` names, at most half full. */
 export function createBuckets(count: number, allocate: (length: number) => Int32Array): Int32Array {
   let size = 16;
   while (size < count * 2) size *= 2;
   return allocate(size * 2).fill(-1);
+}
+
+/** `hashName` of the lower-case name from `start` to the end of the array. */
+export function hashOf(name: Uint8Array, start = 0): number {
+  let hash = HASH_SEED;
+  for (let i = start; i < name.length; i += 4) hash = hashWord(hash, wordAt(name, i));
+  return hash;
+}
+
+/** The word of a name at a multiple of four from its begin, as nodes hold it. */
+export function wordAt(name: Uint8Array, at: number): number {
+  const end = name.length - at;
+  if (end >= 4) return name[at]! | (name[at + 1]! << 8) | (name[at + 2]! << 16) | (name[at + 3]! << 24);
+  return name[at]! | (end > 1 ? name[at + 1]! << 8 : 0) | (end > 2 ? name[at + 2]! << 16 : 0);
+}
+
+/** The lower-case name of a node, in wire form. */
+export function nameOf({ nodes }: Snapshot, node: number): Uint8Array {
+  const name = new Uint8Array(nodes[node + NODE.NAME_LENGTH]!);
+  for (let i = 0; i < name.length; i++) name[i] = nodes[node + NODE.NAME + (i >> 2)]! >>> (8 * (i & 3));
+  return name;
 }
 
 /** Enters a name that is not in the table yet. */

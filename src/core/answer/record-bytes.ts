@@ -20,38 +20,73 @@ export function recordBytes(
   rdatas: readonly Uint8Array[],
   apex: Uint8Array,
 ): RecordBytes {
-  const out: number[] = [];
+  const out = new Writer(roomFor(rdatas));
   const fixups: number[] = [];
   const rdataAt: number[] = [];
   for (const rdata of rdatas) {
-    out.push(0xc0, 12, type >> 8, type & 0xff, 0, CLASS.IN);
-    out.push(ttl >>> 24, (ttl >>> 16) & 0xff, (ttl >>> 8) & 0xff, ttl & 0xff, 0, 0);
-    const start = out.length;
+    out.int16(OWNER_POINTER);
+    out.int16(type);
+    out.int16(CLASS.IN);
+    out.int16(ttl >>> 16);
+    out.int16(ttl & 0xffff);
+    out.int16(0);
+    const start = out.at;
     rdataAt.push(start);
-    pushRdata(out, fixups, type, rdata, apex);
-    out[start - 2] = (out.length - start) >> 8;
-    out[start - 1] = (out.length - start) & 0xff;
+    writeRdata(out, fixups, type, rdata, apex);
+    out.bytes[start - 2] = (out.at - start) >> 8;
+    out.bytes[start - 1] = (out.at - start) & 0xff;
   }
-  return { bytes: Uint8Array.from(out), fixups, rdataAt };
+  const bytes = out.at === out.bytes.length ? out.bytes : out.bytes.slice(0, out.at);
+  return { bytes, fixups, rdataAt };
 }
 
-function pushRdata(out: number[], fixups: number[], type: number, rdata: Uint8Array, apex: Uint8Array): void {
+/** To offset 12, where the name of the question stands. */
+const OWNER_POINTER = 0xc00c;
+/** Bytes in front of the rdata. */
+const HEAD_BYTES = 12;
+
+/** Names only get shorter. */
+function roomFor(rdatas: readonly Uint8Array[]): number {
+  let room = 0;
+  for (const rdata of rdatas) room += HEAD_BYTES + rdata.length;
+  return room;
+}
+
+class Writer {
+  readonly bytes: Uint8Array;
+  at = 0;
+
+  constructor(room: number) {
+    this.bytes = new Uint8Array(room);
+  }
+
+  int16(value: number): void {
+    this.bytes[this.at++] = value >> 8;
+    this.bytes[this.at++] = value & 0xff;
+  }
+
+  copy(from: Uint8Array, start: number, end: number): void {
+    for (let i = start; i < end; i++) this.bytes[this.at++] = from[i]!;
+  }
+}
+
+function writeRdata(out: Writer, fixups: number[], type: number, rdata: Uint8Array, apex: Uint8Array): void {
   let at = 0;
   for (const nameAt of namesIn(type, rdata)) {
-    for (; at < nameAt; at++) out.push(rdata[at]!);
-    at += nameLength(rdata, nameAt);
-    pushName(out, fixups, rdata.subarray(nameAt, at), apex);
+    out.copy(rdata, at, nameAt);
+    at = nameAt + nameLength(rdata, nameAt);
+    writeName(out, fixups, rdata.subarray(nameAt, at), apex);
   }
-  for (; at < rdata.length; at++) out.push(rdata[at]!);
+  out.copy(rdata, at, rdata.length);
 }
 
-function pushName(out: number[], fixups: number[], name: Uint8Array, apex: Uint8Array): void {
+function writeName(out: Writer, fixups: number[], name: Uint8Array, apex: Uint8Array): void {
   // A pointer would not be shorter than the root.
   const suffix = apex.length > 2 && isSubdomain(name, apex) ? name.length - apex.length : name.length;
-  for (let i = 0; i < suffix; i++) out.push(name[i]!);
+  out.copy(name, 0, suffix);
   if (suffix === name.length) return;
-  fixups.push(out.length);
-  out.push(0xc0, 0);
+  fixups.push(out.at);
+  out.int16(0xc000);
 }
 
 /** Where the compressible names of an rdata begin. */

@@ -32,6 +32,14 @@ export interface Snapshot {
   readonly tries: readonly GeoTrie[];
 }
 
+/** Bytes of the tables that grow with the zones; tries are left aside. */
+export function snapshotBytes({ buckets, nodes, blobs, fixups, glue, steering }: Snapshot): number {
+  return [buckets, nodes, blobs, fixups, glue, steering].reduce((sum, table) => sum + table.byteLength, 0);
+}
+
+/** From here on it matters that the memory of an old snapshot goes back at once. */
+export const SNAPSHOT_BYTES_LARGE: number = 16 * 1024 * 1024;
+
 /** An owner name, or an empty non-terminal (RRSETS_COUNT 0). */
 export const NODE = {
   /** Bytes of the name. */

@@ -1,8 +1,9 @@
 import type { Prefix } from '../zone/model.js';
 import { EMBEDDED_PREFIXES } from './embedded.js';
+import { foldBase } from './folded-base.js';
 import type { LocationTrie } from './location.js';
-import { SubtreeFolder } from './subtree-folder.js';
 import { CLASS_LIMIT, type GeoTrie } from './trie.js';
+import type { UniqueNodes } from './unique-nodes.js';
 
 /** Every address of `prefix` has class `cls`, wherever the database puts it. */
 export interface ClassOverride {
@@ -18,7 +19,8 @@ export interface ClassOverride {
  * embed them; an IPv6 override inside a prefix that embeds IPv4 (embedded.ts) has no effect. Equal siblings are
  * merged, so depths are as small as is true, but an IPv6 depth never takes in a prefix that embeds IPv4.
  *
- * One pass over the base and one over what is left of it: a hundred rule sets share one base of a million nodes.
+ * The base is folded once; each rule set is then one pass over its different subtrees, and one over what is left
+ * of them.
  */
 export function compileTrie(
   base: LocationTrie,
@@ -26,13 +28,12 @@ export function compileTrie(
   overrides: readonly ClassOverride[],
 ): GeoTrie {
   checkClasses(base, classOf, overrides);
-  const work = mergeSiblings(base, classOf);
+  const work = classify(base, classOf);
   // Shortest first, so that longer ones split them; of equals the first of the list is put in last.
   const sorted = overrides
     .map((override, place) => ({ ...override, place }))
     .sort((a, b) => a.prefix.length - b.prefix.length || b.place - a.place);
   for (const { prefix, cls } of sorted) insert(work, prefix, ~cls);
-  for (const { prefix } of sorted) mergeAlong(work, prefix);
   for (const prefix of EMBEDDED_PREFIXES) insert(work, prefix, BOUNDARY);
   return emit(work);
 }
@@ -40,13 +41,11 @@ export function compileTrie(
 /** The leaf at a prefix that embeds IPv4. No class is equal to it, so it never merges with what lies around it. */
 const BOUNDARY = ~CLASS_LIMIT;
 
-/** A trie under change: pairs as in LocationTrie, but a child < 0 is `~class`. */
+/** A trie under change: a leaf is `~class`. Nodes never change; a change makes new ones up to the root. */
 interface WorkTrie {
-  nodes: Int32Array;
-  count: number;
-  /** Where in `nodes` the two root entries are; a pair of their own behind those of the base. */
-  readonly v4Slot: number;
-  readonly v6Slot: number;
+  readonly unique: UniqueNodes;
+  v4: number;
+  v6: number;
 }
 
 function checkClasses(base: LocationTrie, classOf: Int32Array, overrides: readonly ClassOverride[]): void {
@@ -59,88 +58,91 @@ function checkClasses(base: LocationTrie, classOf: Int32Array, overrides: readon
   }
 }
 
-/** Copies the base with classes for locations; what becomes a subtree of one class becomes one leaf. */
-function mergeSiblings(base: LocationTrie, classOf: Int32Array): WorkTrie {
-  const count = base.nodes.length / 2;
-  const from = base.nodes;
-  const nodes = new Int32Array(2 * (count + 1 + SPARE_NODES));
-  // Children come after their parents, so going backwards both children are final when their parent is reached.
-  for (let slot = 2 * count - 1; slot >= 0; slot--) {
-    const child = from[slot]!;
-    nodes[slot] = child < 0 ? ~classOf[~child]! : settled(nodes, child);
+/** Puts classes in the place of locations; what becomes a subtree of one class becomes one leaf. */
+function classify(base: LocationTrie, classOf: Int32Array): WorkTrie {
+  const { nodes: from, v4, v6, scratch } = foldBase(base);
+  const { unique, entryOf } = scratch;
+  unique.clear();
+  for (let node = 0; node < entryOf.length; node++) {
+    const left = from[2 * node]!;
+    const right = from[2 * node + 1]!;
+    entryOf[node] = unique.join(
+      left < 0 ? ~classOf[~left]! : entryOf[left]!,
+      right < 0 ? ~classOf[~right]! : entryOf[right]!,
+    );
   }
-  const root = (entry: number) => (entry < 0 ? ~classOf[~entry]! : settled(nodes, entry));
-  nodes[2 * count] = root(base.v4);
-  nodes[2 * count + 1] = root(base.v6);
-  return { nodes, count: count + 1, v4Slot: 2 * count, v6Slot: 2 * count + 1 };
-}
-
-/** Enough for the boundaries and a few dozen overrides without a second copy. */
-const SPARE_NODES = 4096;
-
-/** A node, or the leaf that it comes down to when both its children are the same one. */
-function settled(nodes: Int32Array, node: number): number {
-  const child = nodes[2 * node]!;
-  return child < 0 && child === nodes[2 * node + 1] ? child : node;
+  const root = (entry: number) => (entry < 0 ? ~classOf[~entry]! : entryOf[entry]!);
+  return { unique, v4: root(v4), v6: root(v6) };
 }
 
 /** Makes everything under `prefix` the given leaf. */
 function insert(work: WorkTrie, prefix: Prefix, leaf: number): void {
-  let slot = prefix.bytes.length === 4 ? work.v4Slot : work.v6Slot;
-  for (let depth = 0; depth < prefix.length; depth++) {
-    let entry = work.nodes[slot]!;
-    if (entry === leaf) return;
-    if (entry < 0) {
-      entry = addNode(work, entry);
-      work.nodes[slot] = entry;
-    }
-    slot = 2 * entry + bitAt(prefix.bytes, depth);
-  }
-  work.nodes[slot] = leaf;
+  if (prefix.bytes.length === 4) work.v4 = withLeaf(work.unique, work.v4, prefix, 0, leaf);
+  else work.v6 = withLeaf(work.unique, work.v6, prefix, 0, leaf);
 }
 
-/** Merges equal siblings on the way to `prefix`, from the bottom up. */
-function mergeAlong(work: WorkTrie, prefix: Prefix): void {
-  const slots: number[] = [];
-  let slot = prefix.bytes.length === 4 ? work.v4Slot : work.v6Slot;
-  for (let depth = 0; depth < prefix.length && work.nodes[slot]! >= 0; depth++) {
-    slots.push(slot);
-    slot = 2 * work.nodes[slot]! + bitAt(prefix.bytes, depth);
-  }
-  for (const parent of slots.reverse()) {
-    const merged = settled(work.nodes, work.nodes[parent]!);
-    if (merged >= 0) return;
-    work.nodes[parent] = merged;
-  }
+/** The entry that `entry`, at `depth`, becomes by that; at most 128 levels deep. */
+function withLeaf(unique: UniqueNodes, entry: number, prefix: Prefix, depth: number, leaf: number): number {
+  if (entry === leaf || depth === prefix.length) return leaf;
+  const left = entry < 0 ? entry : unique.nodes[2 * entry]!;
+  const right = entry < 0 ? entry : unique.nodes[2 * entry + 1]!;
+  return bitAt(prefix.bytes, depth) === 0
+    ? unique.join(withLeaf(unique, left, prefix, depth + 1, leaf), right)
+    : unique.join(left, withLeaf(unique, right, prefix, depth + 1, leaf));
 }
 
-function addNode(work: WorkTrie, leaf: number): number {
-  if (2 * work.count === work.nodes.length) {
-    const larger = new Int32Array(2 * work.nodes.length);
-    larger.set(work.nodes);
-    work.nodes = larger;
-  }
-  const node = work.count++;
-  work.nodes[2 * node] = leaf;
-  work.nodes[2 * node + 1] = leaf;
-  return node;
-}
-
-/** Writes the root tables and the nodes below depth 16 that are still reached, equal subtrees once. */
+/** Writes the root tables, and the nodes below depth 16 that are still reached. */
 function emit(work: WorkTrie): GeoTrie {
+  const from = work.unique.nodes;
   const v4 = sharedInts(1 << 16);
   const v6 = sharedInts(1 << 16);
-  fillTable(v4, work.nodes, work.nodes[work.v4Slot]!, 0, 0);
-  fillTable(v6, work.nodes, work.nodes[work.v6Slot]!, 0, 0);
-  const folder = new SubtreeFolder(work.nodes);
+  fillTable(v4, from, work.v4, 0, 0);
+  fillTable(v6, from, work.v6, 0, 0);
+  const { count } = work.unique;
+  const reached: Reached = {
+    from,
+    numberOf: new Int32Array(count).fill(-1),
+    order: new Int32Array(count),
+    count: 0,
+  };
   for (const table of [v4, v6]) {
     for (let i = 0; i < table.length; i++) {
-      if (table[i]! >= 0) table[i] = folder.fold(table[i]!);
+      if (table[i]! >= 0) table[i] = reach(reached, table[i]!);
     }
   }
-  const nodes = sharedInts(2 * folder.count);
-  nodes.set(folder.nodes.subarray(0, 2 * folder.count));
+  const nodes = sharedInts(2 * reached.count);
+  for (let node = 0; node < reached.count; node++) {
+    const old = reached.order[node]!;
+    for (let side = 0; side < 2; side++) {
+      const child = from[2 * old + side]!;
+      nodes[2 * node + side] = child < 0 ? child : reached.numberOf[child]!;
+    }
+  }
   return { v4, v6, nodes };
+}
+
+interface Reached {
+  readonly from: Int32Array;
+  /** The new number of a node, -1 as long as it wasn't reached. */
+  readonly numberOf: Int32Array;
+  /** New number → old number; each way down lies together. */
+  readonly order: Int32Array;
+  count: number;
+}
+
+/** Takes in a node and all below it; returns its new number. At most 112 levels deep. */
+function reach(reached: Reached, node: number): number {
+  const known = reached.numberOf[node]!;
+  if (known >= 0) return known;
+  const { from, numberOf, order } = reached;
+  const number = reached.count++;
+  order[number] = node;
+  numberOf[node] = number;
+  for (let side = 0; side < 2; side++) {
+    const child = from[2 * node + side]!;
+    if (child >= 0) reach(reached, child);
+  }
+  return number;
 }
 
 /** Fills the part of a root table that lies under `entry`; goes 16 levels deep. */

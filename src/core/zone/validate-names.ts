@@ -37,8 +37,8 @@ export function validateNames(zone: Zone, nameservers: 'required' | 'optional', 
 }
 
 interface NameIndex {
-  /** Numbers of the RRsets at each owner name. */
-  readonly byName: ReadonlyMap<string, readonly number[]>;
+  /** Numbers of the RRsets at each owner name; most names have one. */
+  readonly byName: ReadonlyMap<string, number | readonly number[]>;
   /** Names below the apex with NS records. */
   readonly cuts: ReadonlySet<string>;
   readonly dnames: ReadonlySet<string>;
@@ -47,14 +47,15 @@ interface NameIndex {
 }
 
 function indexOf(zone: Zone): NameIndex {
-  const byName = new Map<string, number[]>();
+  const byName = new Map<string, number | number[]>();
   const cuts = new Set<string>();
   const dnames = new Set<string>();
   const servers = new Set<string>();
   for (const [i, rrset] of zone.rrsets.entries()) {
     const list = byName.get(rrset.name);
-    if (list) list.push(i);
-    else byName.set(rrset.name, [i]);
+    if (list === undefined) byName.set(rrset.name, i);
+    else if (typeof list === 'number') byName.set(rrset.name, [list, i]);
+    else list.push(i);
     if (rrset.kind !== 'static') continue;
     if (rrset.type === TYPE.DNAME) dnames.add(rrset.name);
     if (rrset.type !== TYPE.NS) continue;
@@ -62,6 +63,11 @@ function indexOf(zone: Zone): NameIndex {
     for (const wire of rrset.rdata) servers.add(formatName(wire).toLowerCase());
   }
   return { byName, cuts, dnames, servers };
+}
+
+function numbersAt({ byName }: NameIndex, name: string): readonly number[] {
+  const list = byName.get(name) ?? [];
+  return typeof list === 'number' ? [list] : list;
 }
 
 function validateStatic(rrset: StaticRRset, at: FindingPath, findings: Findings): void {
@@ -77,24 +83,27 @@ function validateStatic(rrset: StaticRRset, at: FindingPath, findings: Findings)
   if (rdata.length > 1 && (type === TYPE.CNAME || type === TYPE.DNAME)) {
     findings.add(at, 'not-single', `a name has only one ${typeName(type)}`);
   }
+  if (rdata.length > 1) validateTwice(rrset, at, findings);
+  // Owner as a pointer, type, class, TTL and length come before the rdata.
+  const bytes = rdata.reduce((sum, wire) => sum + 12 + wire.length, 0);
+  if (bytes > RRSET_BYTES_MAX) {
+    findings.add(at, 'too-large', `has ${bytes} bytes; a message has room for ${RRSET_BYTES_MAX}`);
+  }
+}
+
+function validateTwice({ type, rdata }: StaticRRset, at: FindingPath, findings: Findings): void {
   const seen = new Set<string>();
-  let bytes = 0;
   for (const [i, wire] of rdata.entries()) {
     const text = rdataText(type, wire);
     if (seen.has(text)) findings.add([...at, 'rdata', i], 'duplicate', 'this value is there twice');
     seen.add(text);
-    // Owner as a pointer, type, class, TTL and length come before the rdata.
-    bytes += 12 + wire.length;
-  }
-  if (bytes > RRSET_BYTES_MAX) {
-    findings.add(at, 'too-large', `has ${bytes} bytes; a message has room for ${RRSET_BYTES_MAX}`);
   }
 }
 
 /** What else is at the same name. */
 function validateBeside(zone: Zone, index: NameIndex, rrset: RRset, self: number, findings: Findings): void {
   const types = typesOf(rrset);
-  const others = index.byName.get(rrset.name) ?? [];
+  const others = numbersAt(index, rrset.name);
   if (rrset.name === zone.origin && types.includes(TYPE.CNAME)) {
     const message = 'the apex has SOA and NS records, so it cannot have a CNAME (RFC 1034 §3.6.2)';
     findings.add(['rrsets', self], 'beside-cname', message);
@@ -180,7 +189,7 @@ function validateNameservers(
 
 function needsAddress(zone: Zone, index: NameIndex, owner: string, server: string): boolean {
   if (!isWithin(server, zone.origin)) return false;
-  const addressed = (index.byName.get(server) ?? []).some((i) => {
+  const addressed = numbersAt(index, server).some((i) => {
     const types = typesOf(zone.rrsets[i]!);
     return types.includes(TYPE.A) || types.includes(TYPE.AAAA);
   });

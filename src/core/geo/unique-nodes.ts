@@ -1,21 +1,32 @@
 /**
- * Writes subtrees of a binary trie so that equal ones are there once: the trie becomes a directed acyclic graph
- * (trie folding; Rétvári et al., "Compressing IP Forwarding Tables", SIGCOMM 2013). What a lookup touches then
- * stays in the cache. A leaf doesn't know its depth, so that equal subtrees at different depths are one.
+ * Nodes of a binary trie of which equal ones are there once: the trie is a directed acyclic graph (trie folding;
+ * Rétvári et al., "Compressing IP Forwarding Tables", SIGCOMM 2013; the unique table of Bryant's decision diagrams).
+ * What a lookup touches then stays in the cache. A leaf doesn't know its depth, so that equal subtrees at different
+ * depths are one.
+ *
+ * An entry ≥ 0 is the number of a node, an entry < 0 a leaf. Children have smaller numbers than their parents.
  */
-export class SubtreeFolder {
-  readonly #from: Int32Array;
-  #nodes = new Int32Array(2 * 4096);
+export class UniqueNodes {
+  #nodes: Int32Array;
   #count = 0;
   /** Open addressing: the number of a node plus one, 0 where free. A power of two, at most half full. */
-  #table = new Int32Array(2 * 4096);
+  #table: Int32Array;
 
-  /** `from`: pairs of children; ≥ 0 is a node, < 0 a leaf. */
-  constructor(from: Int32Array) {
-    this.#from = from;
+  /** `expected`: how many nodes there will be, for the first size of the tables. */
+  constructor(expected = 0) {
+    let size = START;
+    while (size < expected) size *= 2;
+    this.#nodes = new Int32Array(2 * size);
+    this.#table = new Int32Array(2 * size);
   }
 
-  /** Pairs of children as in the source; only the first `count` are in use. */
+  /** Forgets all nodes, but keeps the room. */
+  clear(): void {
+    this.#table.fill(0);
+    this.#count = 0;
+  }
+
+  /** Pairs of children; only the first `count` are in use, and only until the next `make()`. */
   get nodes(): Int32Array {
     return this.#nodes;
   }
@@ -24,11 +35,13 @@ export class SubtreeFolder {
     return this.#count;
   }
 
-  /** Takes the subtree in, if it isn't yet; returns the number of its root. A leaf is returned as it is. */
-  fold(entry: number): number {
-    if (entry < 0) return entry;
-    const left = this.fold(this.#from[2 * entry]!);
-    const right = this.fold(this.#from[2 * entry + 1]!);
+  /** The node with these children, or the leaf that both of them are. */
+  join(left: number, right: number): number {
+    return left === right && left < 0 ? left : this.make(left, right);
+  }
+
+  /** The node with these children. */
+  make(left: number, right: number): number {
     const mask = this.#table.length - 1;
     for (let at = hash(left, right) & mask; ; at = (at + 1) & mask) {
       const node = this.#table[at]! - 1;
@@ -62,6 +75,8 @@ export class SubtreeFolder {
     this.#table = table;
   }
 }
+
+const START = 4096;
 
 function hash(left: number, right: number): number {
   const mixed = Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b);

@@ -1,0 +1,29 @@
+/** All that passes between the main thread and the loader thread. */
+import type { Snapshot } from '../core/answer/snapshot.js';
+import type { LocationTrie } from '../core/geo/location.js';
+import type { StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+
+/** What a loader thread is started with. */
+export interface LoaderStart {
+  /** The state folder. */
+  readonly state: string;
+}
+
+export type ToLoader =
+  | { readonly type: 'geo'; readonly geo: LocationTrie }
+  | {
+      readonly type: 'stage';
+      readonly source: ZoneSource | 'served';
+      readonly served: readonly ZoneSummary[];
+    }
+  | { readonly type: 'compile'; readonly id: number; readonly slots: ReadonlyMap<string, number> }
+  | { readonly type: 'settle'; readonly outcome: 'served' | 'unchanged' | 'refused' };
+
+/** One for each message, in their order. */
+export type FromLoader =
+  | { readonly type: 'geo' }
+  | { readonly type: 'stage'; readonly staged: StagedZones }
+  /** `index`: the SnapshotIndex, serialized, so that the main thread reads it only if it is asked for. */
+  | { readonly type: 'compile'; readonly snapshot: Snapshot; readonly index: Uint8Array }
+  | { readonly type: 'settle'; readonly saveError?: string }
+  | { readonly type: 'failed'; readonly error: Error };

@@ -1,0 +1,43 @@
+import { serialize } from 'node:v8';
+import { parentPort, workerData } from 'node:worker_threads';
+import { LastGoodZones } from '../sources/last-good.js';
+import type { FromLoader, LoaderStart, ToLoader } from './loader-protocol.js';
+import { ZoneLoader } from './zone-loader.js';
+
+/** The loader thread: a ZoneLoader behind a port. It ends when its port is closed. */
+function main({ state }: LoaderStart): void {
+  const port = parentPort!;
+  const loader = new ZoneLoader({ now: Date.now, lastGood: new LastGoodZones(state) });
+  port.on('message', async (message: ToLoader) => {
+    const reply = await answerTo(loader, message);
+    port.postMessage(reply, reply.type === 'compile' ? [reply.index.buffer as ArrayBuffer] : []);
+  });
+}
+
+async function answerTo(loader: ZoneLoader, message: ToLoader): Promise<FromLoader> {
+  const { type } = message;
+  try {
+    switch (type) {
+      case 'geo':
+        await loader.useGeo(message.geo);
+        return { type };
+      case 'stage':
+        return { type, staged: await loader.stage(message.source, message.served) };
+      case 'compile': {
+        const { snapshot, index } = await loader.compile(message.id, message.slots);
+        // A copy of its own: a small Buffer shares its memory with others and can't be handed over.
+        return { type, snapshot, index: new Uint8Array(serialize(index())) };
+      }
+      case 'settle':
+        return { type, ...(await loader.settle(message.outcome)) };
+      default: {
+        const never: never = type;
+        return never;
+      }
+    }
+  } catch (error) {
+    return { type: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
+  }
+}
+
+main(workerData as LoaderStart);
