@@ -13,6 +13,8 @@ export interface ZoneSummary {
   readonly origin: string;
   readonly file: string;
   readonly serial: number;
+  /** Another for every other content of the file. */
+  readonly version: string;
   /** RRsets without the SOA. */
   readonly records: number;
   readonly pools: number;

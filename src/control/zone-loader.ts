@@ -4,7 +4,7 @@ import { EMPTY_LOCATIONS, type LocationTrie } from '../core/geo/location.js';
 import type { Zone } from '../core/zone/model.js';
 import { healthTargets } from '../core/zone/targets.js';
 import type { LastGoodZones } from '../sources/last-good.js';
-import { type LoadedZones, loadZones, mayExist } from '../sources/zone-folder.js';
+import { type LoadedZone, type LoadedZones, loadZones, mayExist } from '../sources/zone-folder.js';
 import type { LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 
 export interface ZoneLoaderModules {
@@ -100,20 +100,20 @@ export class ZoneLoader implements Loader {
       else if (!origins.has(origin)) throw new Error(`no good version of ${origin} (${file}) is left`);
     }
     const before = new Map(served.map((summary) => [summary.origin, summary]));
-    for (const { file, zone } of loaded.zones) {
+    for (const { file, zone, version } of loaded.zones) {
       const known = before.get(zone.origin);
-      const same = known?.file === file && known.serial === zone.soa.serial;
+      const same = known?.file === file && known.version === version;
       const held = same ? this.#held.get(zone.origin) : undefined;
-      const summary = same ? known : summaryOf(file, zone, loadedMs);
+      const summary = same ? known : summaryOf({ file, zone, version }, loadedMs);
       zones.set(zone.origin, held ?? { zone, summary });
     }
     return zones;
   }
 }
 
-function summaryOf(file: string, zone: Zone, loadedMs: number): ZoneSummary {
+function summaryOf({ file, zone, version }: LoadedZone, loadedMs: number): ZoneSummary {
   const { origin, soa, rrsets, pools } = zone;
-  return { origin, file, serial: soa.serial, records: rrsets.length, pools: pools.size, loadedMs };
+  return { origin, file, serial: soa.serial, version, records: rrsets.length, pools: pools.size, loadedMs };
 }
 
 function describe(
@@ -123,9 +123,9 @@ function describe(
 ): StagedZones {
   const zones = [...held.values()].map(({ summary }) => summary);
   const before = new Map(served.map((summary) => [summary.origin, summary]));
-  const same = ({ origin, file, serial }: ZoneSummary) => {
+  const same = ({ origin, file, version }: ZoneSummary) => {
     const known = before.get(origin);
-    return known?.file === file && known.serial === serial;
+    return known?.file === file && known.version === version;
   };
   const targets = [...held.values()].flatMap(({ zone }) => [...healthTargets(zone)]);
   return {

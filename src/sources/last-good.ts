@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadZoneFile } from './zone-file.js';
-import type { LoadedZone, LoadedZones } from './zone-folder.js';
+import { type LoadedZone, type LoadedZones, versionOf } from './zone-folder.js';
+import { decodeZoneImage, encodeZoneImage } from './zone-image.js';
 
 /**
- * The last good text of every zone file, kept in the state folder, so that a server that starts while a file is
+ * The last good text of every zone file (of a master file, its records), kept in the state folder, so that a server that starts while a file is
  * broken answers as before instead of not at all.
  */
 export class LastGoodZones {
   readonly #folder: string;
-  /** Name of the copy → digest of what it holds. */
+  /** Name of the copy → version of the zone in it. */
   readonly #saved = new Map<string, string>();
 
   /** `state` is the state folder; the copies go to `last-good` in it. */
@@ -25,11 +26,10 @@ export class LastGoodZones {
     const kept: LoadedZone[] = [];
     for (const file of [...loaded.files, ...loaded.unreadable]) {
       if (good.has(file)) continue;
-      const copy = await this.#read(file);
-      const result = copy === undefined ? undefined : loadZoneFile(file, copy);
-      if (!result || 'problems' in result || origins.has(result.zone.origin)) continue;
-      origins.add(result.zone.origin);
-      kept.push({ file, zone: result.zone, text: copy! });
+      const copy = (await this.#readText(file)) ?? (await this.#readImage(file));
+      if (!copy || origins.has(copy.zone.origin)) continue;
+      origins.add(copy.zone.origin);
+      kept.push(copy);
     }
     return { ...loaded, zones: [...loaded.zones, ...kept] };
   }
@@ -37,43 +37,59 @@ export class LastGoodZones {
   /** Writes the copies that changed, each in one step, and drops those of deleted files. Rejects on a full disk. */
   async save(loaded: LoadedZones): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    for (const { file, text } of loaded.zones) {
-      const name = copyName(file);
-      const digest = digestOf(text);
-      if (this.#saved.get(name) === digest) continue;
+    for (const { file, zone, text, version } of loaded.zones) {
+      const name = copyName(file, text === undefined ? IMAGE : TEXT);
+      if (this.#saved.get(name) === version) continue;
       const draft = join(this.#folder, `.${name}.${process.pid}`);
-      await writeFile(draft, JSON.stringify({ file, text }), { mode: 0o600 });
+      const copy = text === undefined ? encodeZoneImage(zone) : JSON.stringify({ file, text });
+      await writeFile(draft, copy, { mode: 0o600 });
       await rename(draft, join(this.#folder, name));
-      this.#saved.set(name, digest);
+      this.#saved.set(name, version);
     }
     // While something can't be looked at nobody knows what was deleted.
     if (loaded.unreadable.length > 0) return;
-    const wanted = new Set(loaded.files.map(copyName));
+    const wanted = new Set(loaded.files.flatMap((file) => [copyName(file, TEXT), copyName(file, IMAGE)]));
     for (const name of await readdir(this.#folder)) {
-      if (name.endsWith('.json') && !name.startsWith('.') && !wanted.has(name)) {
+      if ((name.endsWith(TEXT) || name.endsWith(IMAGE)) && !name.startsWith('.') && !wanted.has(name)) {
         await rm(join(this.#folder, name), { force: true });
         this.#saved.delete(name);
       }
     }
   }
 
-  async #read(file: string): Promise<string | undefined> {
+  async #readText(file: string): Promise<LoadedZone | undefined> {
     try {
-      const copy: unknown = JSON.parse(await readFile(join(this.#folder, copyName(file)), 'utf8'));
+      const copy: unknown = JSON.parse(await readFile(join(this.#folder, copyName(file, TEXT)), 'utf8'));
       if (typeof copy !== 'object' || copy === null || !('file' in copy) || !('text' in copy))
         return undefined;
-      return copy.file === file && typeof copy.text === 'string' ? copy.text : undefined;
+      const { text } = copy;
+      if (copy.file !== file || typeof text !== 'string') return undefined;
+      const result = loadZoneFile(file, text);
+      return 'problems' in result ? undefined : { file, zone: result.zone, text, version: versionOf(text) };
     } catch {
       // None was saved, or it can't be read: then there is no last good version.
       return undefined;
     }
   }
+
+  async #readImage(file: string): Promise<LoadedZone | undefined> {
+    try {
+      const image = await readFile(join(this.#folder, copyName(file, IMAGE)));
+      const zone = decodeZoneImage(image);
+      return zone && { file, zone, version: `image ${digestOf(image)}` };
+    } catch {
+      return undefined;
+    }
+  }
 }
 
-function copyName(file: string): string {
-  return `${digestOf(file).slice(0, 32)}.json`;
+const TEXT = '.json';
+const IMAGE = '.records';
+
+function copyName(file: string, ending: string): string {
+  return `${digestOf(file).slice(0, 32)}${ending}`;
 }
 
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+function digestOf(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }

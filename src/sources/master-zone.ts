@@ -1,4 +1,5 @@
 /** A master file (`example.com.zone`) as a zone with static records only. */
+import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve, sep } from 'node:path';
 import { TYPE } from '../core/dns/iana.js';
@@ -7,20 +8,24 @@ import { type Included, parseMasterFile } from '../core/zone/master/parser.js';
 import type { Soa, StaticRRset, Zone } from '../core/zone/model.js';
 import { validateZone } from '../core/zone/validate.js';
 import { type Problem, sortProblems } from './yaml-document.js';
-import type { ZoneFileResult } from './zone-file.js';
+
+export type MasterFileResult =
+  | { readonly zone: Zone; readonly version: string }
+  | { readonly problems: readonly Problem[] };
 
 export const MASTER_BYTES_MAX = 256 * 1024 * 1024;
 const INCLUDE_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Reads and validates a master file. Its name without `.zone` is the origin at its start; the zone is the owner of its
- * SOA. Records whose notation is not known (RRSIG, NSEC …) are left out. Never throws; at most 1,000 problems.
+ * SOA. `version` is another for every other content, that of included files too. Records whose notation is not known (RRSIG, NSEC …) are left out. Never throws; at most 1,000 problems.
  */
-export function loadMasterFile(file: string, bytes: Uint8Array): ZoneFileResult {
+export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResult {
   const named = basename(file).replace(/\.zone$/i, '');
   const origin = parseName(named.endsWith('.') ? named : `${named}.`);
   if (isNameError(origin))
     return { problems: [problemAt(file, 1, `the file must be named after its zone: ${origin.message}`)] };
+  const content = createHash('sha256').update(bytes);
   const sets = new Map<string, Growing>();
   const problems: Problem[] = [];
   let soa: { readonly origin: string; readonly soa: Soa } | undefined;
@@ -28,7 +33,15 @@ export function loadMasterFile(file: string, bytes: Uint8Array): ZoneFileResult 
   let lastName = '';
   parseMasterFile(
     bytes,
-    { file, origin, include: (name, from) => include(file, name, from) },
+    {
+      file,
+      origin,
+      include(name, from) {
+        const included = include(file, name, from);
+        if ('bytes' in included) content.update(included.bytes);
+        return included;
+      },
+    },
     {
       record(owner, type, ttl, rdata, from, line) {
         if (!same(owner, lastOwner)) {
@@ -65,7 +78,9 @@ export function loadMasterFile(file: string, bytes: Uint8Array): ZoneFileResult 
     const place = path[0] === 'rrsets' ? places[Number(path[1])] : undefined;
     return problemAt(place?.file ?? file, place?.line ?? 1, message);
   });
-  return findings.length > 0 ? { problems: sortProblems(findings) } : { zone };
+  return findings.length > 0
+    ? { problems: sortProblems(findings) }
+    : { zone, version: content.digest('base64') };
 }
 
 interface Growing {

@@ -1,17 +1,20 @@
 /** Zone files on disk: all of a folder, read at once and watched. */
+import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Zone } from '../core/zone/model.js';
 import { loadMasterFile, MASTER_BYTES_MAX } from './master-zone.js';
 import { type Problem, sortProblems, YAML_BYTES_MAX } from './yaml-document.js';
-import { loadZoneFile, type ZoneFileOptions, type ZoneFileResult } from './zone-file.js';
+import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
 
 export interface LoadedZone {
   readonly file: string;
   readonly zone: Zone;
-  /** As it was read; empty for a master file, which may be large. */
-  readonly text: string;
+  /** As it was read; absent for a master file, which may be large and include others. */
+  readonly text?: string;
+  /** Another for every other content. */
+  readonly version: string;
 }
 
 export interface LoadedZones {
@@ -51,21 +54,16 @@ export async function loadZones(
   const zones: LoadedZone[] = [];
   const fileOf = new Map<string, string>();
   for (const file of ownersFirst(files, owners)) {
-    const text = MASTER_NAME.test(file) ? '' : await readText(file);
-    if (typeof text !== 'string') {
-      problems.push(text);
-      continue;
-    }
-    const result = MASTER_NAME.test(file) ? await readMaster(file) : loadZoneFile(file, text, options);
+    const result = MASTER_NAME.test(file) ? await readMaster(file) : await readYaml(file, options);
     if ('problems' in result) {
       problems.push(...sortProblems(result.problems));
       continue;
     }
-    const { zone } = result;
+    const { zone, ...rest } = result;
     const other = fileOf.get(zone.origin);
     if (other === undefined) {
       fileOf.set(zone.origin, file);
-      zones.push({ file, zone, text });
+      zones.push({ file, zone, ...rest });
     } else problems.push(wholeFile(file, `the zone ${zone.origin} is already in ${other}`));
   }
   return { zones, problems, files, unreadable };
@@ -236,7 +234,22 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
   return { files: list.slice(0, FILES_MAX), folders, problems, unreadable };
 }
 
-async function readMaster(file: string): Promise<ZoneFileResult> {
+type ReadResult = Omit<LoadedZone, 'file'> | { readonly problems: readonly Problem[] };
+
+async function readYaml(file: string, options: ZoneFileOptions): Promise<ReadResult> {
+  const text = await readText(file);
+  if (typeof text !== 'string') return { problems: [text] };
+  const result = loadZoneFile(file, text, options);
+  if ('problems' in result) return result;
+  return { zone: result.zone, text, version: versionOf(text) };
+}
+
+/** The `version` of a file that is all there is of its zone. */
+export function versionOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
+}
+
+async function readMaster(file: string): Promise<ReadResult> {
   try {
     const { size } = await stat(file);
     if (size <= MASTER_BYTES_MAX) return loadMasterFile(file, await readFile(file));

@@ -91,7 +91,7 @@ export function loadedFrom(files: Readonly<Record<string, string>>): LoadedZones
   for (const [file, text] of Object.entries(files)) {
     const result = loadZoneFile(file, text);
     if ('problems' in result) problems.push(...result.problems);
-    else zones.push({ file, text, zone: result.zone });
+    else zones.push({ file, text, zone: result.zone, version: text });
   }
   return { zones, problems, files: Object.keys(files), unreadable: [] };
 }

@@ -55,7 +55,9 @@ export function controlRig(): ControlRig {
         files: Object.keys(files),
         unreadable: [],
         zones: results.flatMap((result) =>
-          'zone' in result ? [{ file: result.file, zone: result.zone, text: result.text }] : [],
+          'zone' in result
+            ? [{ file: result.file, zone: result.zone, text: result.text, version: result.text }]
+            : [],
         ),
         problems: results.flatMap((result) => ('problems' in result ? result.problems : [])),
       });

@@ -40,7 +40,15 @@ describe('a zone loader', () => {
     await writeFile(file(), GOOD);
     const { zones, changed, targets, problems } = await apply(newLoader(5));
     expect(zones).toEqual([
-      { origin: 'example.com.', file: file(), serial: expect.any(Number), records: 2, pools: 1, loadedMs: 5 },
+      {
+        origin: 'example.com.',
+        file: file(),
+        version: expect.any(String),
+        serial: expect.any(Number),
+        records: 2,
+        pools: 1,
+        loadedMs: 5,
+      },
     ]);
     expect([changed, problems]).toEqual([true, []]);
     expect([...targets.values()].map(({ host }) => host)).toEqual(['192.0.2.1']);
