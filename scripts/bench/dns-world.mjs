@@ -75,14 +75,14 @@ const QUERY = {
   },
 };
 
-function query(name, type, options) {
+export function query(name, type, options) {
   const labels = `${name}.${ZONE}`.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]);
   const opt = [0, 0, 41, 4, 208, 0, 0, 0, 0, options.length >> 8, options.length & 255, ...options];
   return Buffer.from([0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, ...labels, 0, 0, type, 0, 1, ...opt]);
 }
 
 /** The client-subnet option of a random /24. */
-function subnet(random) {
+export function subnet(random) {
   return [0, 8, 0, 7, 0, 1, 24, 0, 1 + below(222, random), below(256, random), below(256, random)];
 }
 
@@ -90,7 +90,7 @@ function below(limit, random) {
   return Math.floor(random() * limit);
 }
 
-function nameOf(i) {
+export function nameOf(i) {
   return `www${i}`;
 }
 
