@@ -1,11 +1,17 @@
+import { setPriority } from 'node:os';
 import { serialize } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import { LastGoodZones } from '../sources/last-good.js';
 import type { FromLoader, LoaderStart, ToLoader } from './loader-protocol.js';
 import { ZoneLoader } from './zone-loader.js';
 
+/** Of the thread: it may use what those that answer leave. */
+const NICE = 10;
+
 /** The loader thread: a ZoneLoader behind a port. It ends when its port is closed. */
 function main({ state }: LoaderStart): void {
+  // On Linux a priority belongs to a thread, and 0 is the one that calls (setpriority(2), "C library/kernel differences").
+  if (process.platform === 'linux') setPriority(0, NICE);
   const port = parentPort!;
   const loader = new ZoneLoader({ now: Date.now, lastGood: new LastGoodZones(state) });
   port.on('message', async (message: ToLoader) => {

@@ -91,58 +91,55 @@ function withLeaf(unique: UniqueNodes, entry: number, prefix: Prefix, depth: num
     : unique.join(left, withLeaf(unique, right, prefix, depth + 1, leaf));
 }
 
-/** Writes the root tables, and the nodes below depth 16 that are still reached. */
+/** Writes the root tables, and the nodes below depth 16 that are still reached, in the order they have. */
 function emit(work: WorkTrie): GeoTrie {
   const from = work.unique.nodes;
   const v4 = sharedInts(1 << 16);
   const v6 = sharedInts(1 << 16);
   fillTable(v4, from, work.v4, 0, 0);
   fillTable(v6, from, work.v6, 0, 0);
-  const { count } = work.unique;
-  const reached: Reached = {
-    from,
-    numberOf: new Int32Array(count).fill(-1),
-    order: new Int32Array(count),
-    count: 0,
-  };
+  const { numberOf, count } = numberReached(from, work.unique.count, [v4, v6]);
   for (const table of [v4, v6]) {
     for (let i = 0; i < table.length; i++) {
-      if (table[i]! >= 0) table[i] = reach(reached, table[i]!);
+      if (table[i]! >= 0) table[i] = numberOf[table[i]!]!;
     }
   }
-  const nodes = sharedInts(2 * reached.count);
-  for (let node = 0; node < reached.count; node++) {
-    const old = reached.order[node]!;
-    for (let side = 0; side < 2; side++) {
-      const child = from[2 * old + side]!;
-      nodes[2 * node + side] = child < 0 ? child : reached.numberOf[child]!;
-    }
+  const nodes = sharedInts(2 * count);
+  let at = 0;
+  for (let node = 0; node < work.unique.count; node++) {
+    if (numberOf[node]! < 0) continue;
+    const left = from[2 * node]!;
+    const right = from[2 * node + 1]!;
+    nodes[at++] = left < 0 ? left : numberOf[left]!;
+    nodes[at++] = right < 0 ? right : numberOf[right]!;
   }
   return { v4, v6, nodes };
 }
 
-interface Reached {
-  readonly from: Int32Array;
-  /** The new number of a node, -1 as long as it wasn't reached. */
-  readonly numberOf: Int32Array;
-  /** New number → old number; each way down lies together. */
-  readonly order: Int32Array;
-  count: number;
-}
-
-/** Takes in a node and all below it; returns its new number. At most 112 levels deep. */
-function reach(reached: Reached, node: number): number {
-  const known = reached.numberOf[node]!;
-  if (known >= 0) return known;
-  const { from, numberOf, order } = reached;
-  const number = reached.count++;
-  order[number] = node;
-  numberOf[node] = number;
-  for (let side = 0; side < 2; side++) {
-    const child = from[2 * node + side]!;
-    if (child >= 0) reach(reached, child);
+/** New numbers for the nodes that the tables reach, -1 for the others. Children have smaller numbers than parents. */
+function numberReached(
+  from: Int32Array,
+  total: number,
+  tables: readonly Int32Array[],
+): { readonly numberOf: Int32Array; readonly count: number } {
+  const numberOf = new Int32Array(total).fill(-1);
+  for (const table of tables) {
+    for (let i = 0; i < table.length; i++) {
+      if (table[i]! >= 0) numberOf[table[i]!] = 0;
+    }
   }
-  return number;
+  for (let node = total - 1; node >= 0; node--) {
+    if (numberOf[node]! < 0) continue;
+    const left = from[2 * node]!;
+    const right = from[2 * node + 1]!;
+    if (left >= 0) numberOf[left] = 0;
+    if (right >= 0) numberOf[right] = 0;
+  }
+  let count = 0;
+  for (let node = 0; node < total; node++) {
+    if (numberOf[node]! >= 0) numberOf[node] = count++;
+  }
+  return { numberOf, count };
 }
 
 /** Fills the part of a root table that lies under `entry`; goes 16 levels deep. */
