@@ -26,7 +26,7 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
   if (isNameError(origin))
     return { problems: [problemAt(file, 1, `the file must be named after its zone: ${origin.message}`)] };
   const content = createHash('sha256').update(bytes);
-  const sets = new Map<string, Growing>();
+  const sets = new GrowingSets();
   const problems: Problem[] = [];
   let soa: { readonly origin: string; readonly soa: Soa } | undefined;
   let lastOwner = new Uint8Array(0);
@@ -53,10 +53,8 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
           else soa = { origin: lastName, soa: soaOf(rdata, ttl) };
           return;
         }
-        const key = `${type} ${lastName}`;
-        const set = sets.get(key);
-        if (!set)
-          sets.set(key, { kind: 'static', name: lastName, type, ttl, rdata: [rdata], file: from, line });
+        const set = sets.get(lastName, type);
+        if (!set) sets.add({ kind: 'static', name: lastName, type, ttl, rdata: [rdata], file: from, line });
         else {
           set.rdata.push(rdata);
           // RFC 2181 §5.2: one TTL for an RRset; the smallest harms nobody.
@@ -69,7 +67,7 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
   );
   if (problems.length > 0) return { problems: sortProblems(problems) };
   if (!soa) return { problems: [problemAt(file, 1, 'there is no SOA record; a zone has one at its apex')] };
-  const places = [...sets.values()];
+  const places = sets.all;
   const rrsets = places.map(
     ({ name, type, ttl, rdata }): StaticRRset => ({ kind: 'static', name, type, ttl, rdata }),
   );
@@ -92,6 +90,26 @@ interface Growing {
   /** Of the first record. */
   readonly file: string;
   readonly line: number;
+}
+
+/** RRsets in the order of their first records. Most names have one, and need no list of their own. */
+class GrowingSets {
+  readonly all: Growing[] = [];
+  readonly #byName = new Map<string, Growing | Growing[]>();
+
+  get(name: string, type: number): Growing | undefined {
+    const known = this.#byName.get(name);
+    if (Array.isArray(known)) return known.find((set) => set.type === type);
+    return known?.type === type ? known : undefined;
+  }
+
+  add(set: Growing): void {
+    this.all.push(set);
+    const known = this.#byName.get(set.name);
+    if (known === undefined) this.#byName.set(set.name, set);
+    else if (Array.isArray(known)) known.push(set);
+    else this.#byName.set(set.name, [known, set]);
+  }
 }
 
 /** Only from the folder of the zone's file, or below it, also behind symbolic links. */

@@ -37,8 +37,10 @@ export function validateNames(zone: Zone, nameservers: 'required' | 'optional', 
 }
 
 interface NameIndex {
-  /** Numbers of the RRsets at each owner name; most names have one. */
-  readonly byName: ReadonlyMap<string, number | readonly number[]>;
+  /** The number of the first RRset at each owner name. */
+  readonly first: ReadonlyMap<string, number>;
+  /** Numbers of the RRsets at each owner name that has several; most have one, and are not looked for twice. */
+  readonly several: ReadonlyMap<string, readonly number[]>;
   /** Names below the apex with NS records. */
   readonly cuts: ReadonlySet<string>;
   readonly dnames: ReadonlySet<string>;
@@ -47,27 +49,35 @@ interface NameIndex {
 }
 
 function indexOf(zone: Zone): NameIndex {
-  const byName = new Map<string, number | number[]>();
+  const first = new Map<string, number>();
+  const several = new Map<string, number[]>();
   const cuts = new Set<string>();
   const dnames = new Set<string>();
   const servers = new Set<string>();
   for (const [i, rrset] of zone.rrsets.entries()) {
-    const list = byName.get(rrset.name);
-    if (list === undefined) byName.set(rrset.name, i);
-    else if (typeof list === 'number') byName.set(rrset.name, [list, i]);
-    else list.push(i);
+    const number = first.get(rrset.name);
+    if (number === undefined) first.set(rrset.name, i);
+    else getOrMake(several, rrset.name, () => [number]).push(i);
     if (rrset.kind !== 'static') continue;
     if (rrset.type === TYPE.DNAME) dnames.add(rrset.name);
     if (rrset.type !== TYPE.NS) continue;
     if (rrset.name !== zone.origin) cuts.add(rrset.name);
     for (const wire of rrset.rdata) servers.add(formatName(wire).toLowerCase());
   }
-  return { byName, cuts, dnames, servers };
+  return { first, several, cuts, dnames, servers };
 }
 
-function numbersAt({ byName }: NameIndex, name: string): readonly number[] {
-  const list = byName.get(name) ?? [];
-  return typeof list === 'number' ? [list] : list;
+function numbersAt({ first, several }: NameIndex, name: string): readonly number[] {
+  const number = first.get(name);
+  return several.get(name) ?? (number === undefined ? [] : [number]);
+}
+
+function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 function validateStatic(rrset: StaticRRset, at: FindingPath, findings: Findings): void {
@@ -103,13 +113,12 @@ function validateTwice({ type, rdata }: StaticRRset, at: FindingPath, findings: 
 /** What else is at the same name. */
 function validateBeside(zone: Zone, index: NameIndex, rrset: RRset, self: number, findings: Findings): void {
   const types = typesOf(rrset);
-  const others = numbersAt(index, rrset.name);
   if (rrset.name === zone.origin && types.includes(TYPE.CNAME)) {
     const message = 'the apex has SOA and NS records, so it cannot have a CNAME (RFC 1034 §3.6.2)';
     findings.add(['rrsets', self], 'beside-cname', message);
     return;
   }
-  for (const number of others) {
+  for (const number of index.several.get(rrset.name) ?? []) {
     // Each pair is looked at once, and the later one is to blame.
     if (number >= self) break;
     const otherTypes = typesOf(zone.rrsets[number]!);
@@ -197,7 +206,7 @@ function needsAddress(zone: Zone, index: NameIndex, owner: string, server: strin
   // A server below another delegation has its addresses there; without a wildcard it has none here.
   const elsewhere = selfAndParents(server, zone.origin).find((name) => index.cuts.has(name));
   if (elsewhere !== undefined && elsewhere !== owner) return false;
-  return !selfAndParents(server, zone.origin).some((name) => index.byName.has(`*.${name}`));
+  return !selfAndParents(server, zone.origin).some((name) => index.first.has(`*.${name}`));
 }
 
 function typesOf(rrset: RRset): readonly number[] {
