@@ -67,13 +67,10 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
   );
   if (problems.length > 0) return { problems: sortProblems(problems) };
   if (!soa) return { problems: [problemAt(file, 1, 'there is no SOA record; a zone has one at its apex')] };
-  const places = sets.all;
-  const rrsets = places.map(
-    ({ name, type, ttl, rdata }): StaticRRset => ({ kind: 'static', name, type, ttl, rdata }),
-  );
+  const rrsets = sets.all;
   const zone: Zone = { ...soa, regions: new Map(), monitors: new Map(), pools: new Map(), rrsets };
   const findings = validateZone(zone).map(({ path, message }) => {
-    const place = path[0] === 'rrsets' ? places[Number(path[1])] : undefined;
+    const place = path[0] === 'rrsets' ? rrsets[Number(path[1])] : undefined;
     return problemAt(place?.file ?? file, place?.line ?? 1, message);
   });
   return findings.length > 0
@@ -81,10 +78,8 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
     : { zone, version: content.digest('base64') };
 }
 
-interface Growing {
-  readonly kind: 'static';
-  readonly name: string;
-  readonly type: number;
+/** An RRset of the zone, which keeps its place: a copy of a million of them would cost more. */
+interface Growing extends StaticRRset {
   ttl: number;
   readonly rdata: Uint8Array[];
   /** Of the first record. */

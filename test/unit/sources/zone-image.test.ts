@@ -23,13 +23,15 @@ function zone(text = GOOD): Zone {
   return result.zone;
 }
 
-/** Rdata may be parts of anything: only their bytes count. */
+/** Only what the zone says: rdata may be parts of anything, and an RRset may know its line. */
 const plain = (value: Zone | undefined) =>
   value && {
     ...value,
-    rrsets: value.rrsets.map((rrset) =>
-      rrset.kind === 'static' ? { ...rrset, rdata: rrset.rdata.map((bytes) => [...bytes]) } : rrset,
-    ),
+    rrsets: value.rrsets.map((rrset) => {
+      if (rrset.kind !== 'static') return rrset;
+      const { kind, name, type, ttl, rdata } = rrset;
+      return { kind, name, type, ttl, rdata: rdata.map((bytes) => [...bytes]) };
+    }),
   };
 
 describe('the image of a zone', () => {
