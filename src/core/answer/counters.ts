@@ -42,7 +42,9 @@ export const COUNTER = {
   DOH_REFUSED: 56,
   /** Trusted senders without a proper PROXY header. */
   PROXY_REFUSED: 57,
-  SIZE: 64,
+  /** Rate-limited answers: by ANSWER_KIND, and of each those that were truncated, not sent, or only counted. */
+  LIMITED: 64,
+  SIZE: 96,
 } as const;
 
 /** RCODE_COUNT slots from COUNTER.RCODE on; the last is BADVERS. */

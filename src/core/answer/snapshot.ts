@@ -106,7 +106,9 @@ export const ZONE = {
   SOA_LENGTH: 3,
   SOA_FIXUPS: 4,
   SOA_FIXUPS_COUNT: 5,
-  STRIDE: 6,
+  /** Answers a second to one client, by ANSWER_KIND without errors; 0 for no limit, -1 for the server's. */
+  RATES: 6,
+  STRIDE: 10,
 } as const;
 
 export const GLUE = {
