@@ -4,7 +4,9 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addCheck } from '../cli/check.js';
 import { CommandError, EXIT } from '../cli/exit.js';
 import { addExplain } from '../cli/explain.js';
+import { addExport } from '../cli/export.js';
 import { addGeo } from '../cli/geo.js';
+import { addImport } from '../cli/import.js';
 import { addQuery } from '../cli/query.js';
 import { addStatus } from '../cli/status.js';
 import type { Problem } from '../sources/yaml-document.js';
@@ -52,7 +54,7 @@ export function buildProgram(onRunning: (running: Running) => void): Command {
   addDemo(program, onRunning);
   addServe(program, onRunning);
   addProxy(program, onRunning);
-  for (const add of [addCheck, addExplain, addStatus, addGeo, addQuery]) add(program);
+  for (const add of [addCheck, addImport, addExport, addExplain, addStatus, addGeo, addQuery]) add(program);
   return program;
 }
 

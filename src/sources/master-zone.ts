@@ -10,24 +10,30 @@ import { validateZone } from '../core/zone/validate.js';
 import { type Problem, sortProblems } from './yaml-document.js';
 
 export type MasterFileResult =
-  | { readonly zone: Zone; readonly version: string }
+  | {
+      readonly zone: Zone;
+      readonly version: string;
+      /** How many records of each type were left out. */
+      readonly leftOut: ReadonlyMap<number, number>;
+    }
   | { readonly problems: readonly Problem[] };
 
 export const MASTER_BYTES_MAX = 256 * 1024 * 1024;
 const INCLUDE_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Reads and validates a master file. Its name without `.zone` is the origin at its start; the zone is the owner of its
+ * Reads and validates a master file. `name`, or the file's name without `.zone`, is the origin at its start; the zone is the owner of its
  * SOA. `version` is another for every other content, that of included files too. Records whose notation is not known (RRSIG, NSEC …) are left out. Never throws; at most 1,000 problems.
  */
-export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResult {
-  const named = basename(file).replace(/\.zone$/i, '');
+export function loadMasterFile(file: string, bytes: Uint8Array, name?: string): MasterFileResult {
+  const named = name ?? basename(file).replace(/\.zone$/i, '');
   const origin = parseName(named.endsWith('.') ? named : `${named}.`);
   if (isNameError(origin))
     return { problems: [problemAt(file, 1, `the file must be named after its zone: ${origin.message}`)] };
   const content = createHash('sha256').update(bytes);
   const sets = new GrowingSets();
   const problems: Problem[] = [];
+  const leftOut = new Map<number, number>();
   let soa: { readonly origin: string; readonly soa: Soa } | undefined;
   let lastOwner = new Uint8Array(0);
   let lastName = '';
@@ -61,7 +67,7 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
           set.ttl = Math.min(set.ttl, ttl);
         }
       },
-      unsupported() {},
+      unsupported: (type) => leftOut.set(type, (leftOut.get(type) ?? 0) + 1),
       problem: (problem) => problems.push({ ...problem, path: '' }),
     },
   );
@@ -75,7 +81,7 @@ export function loadMasterFile(file: string, bytes: Uint8Array): MasterFileResul
   });
   return findings.length > 0
     ? { problems: sortProblems(findings) }
-    : { zone, version: content.digest('base64') };
+    : { zone, version: content.digest('base64'), leftOut };
 }
 
 /** An RRset of the zone, which keeps its place: a copy of a million of them would cost more. */

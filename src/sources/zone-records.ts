@@ -1,7 +1,8 @@
 /** The records of a zone file: owner names, types and values. Dynamic ones go on to `zone-dynamic.ts`. */
 import { TYPE, typeName, typeNumber } from '../core/dns/iana.js';
-import { isRdataError } from '../core/dns/rdata/codec.js';
+import { isRdataError, type RdataError, rdataError } from '../core/dns/rdata/codec.js';
 import { knownTypes, rdataCodec } from '../core/dns/rdata/table.js';
+import { unknownType } from '../core/dns/rdata/unknown.js';
 import type { Family } from '../core/zone/model.js';
 import { nearest, type Path, show } from './schema-problems.js';
 import { addRRset, type Draft, readName, report, seconds } from './zone-draft.js';
@@ -81,15 +82,27 @@ function readValues(draft: Draft, type: number, record: ZoneRecord, at: Path): r
   }
   const single = record.values === undefined;
   const values = record.values ?? (record.value === undefined ? [] : [record.value]);
-  const codec = rdataCodec(type);
   return values.map((value, i) => {
-    const wire = codec.parse(value);
+    const wire = isGeneric(record, value) ? readGeneric(type, value) : rdataCodec(type).parse(value);
     if (!isRdataError(wire)) return wire;
     const valueAt = single ? [...at, 'value'] : [...at, 'values', i];
     report(draft, [...valueAt, ...wire.path], wire.message);
     // Keeps its place, and differs from the others, so that validation has nothing to add.
     return Uint8Array.of(i >> 8, i & 0xff);
   });
+}
+
+/** `TYPE15` with `\\# 4 …`: any rdata as bytes, also of a type with fields of its own (RFC 3597 §5). */
+function isGeneric(record: ZoneRecord, value: unknown): boolean {
+  return (
+    /^TYPE\d+$/i.test([record.type].flat()[0] ?? '') && typeof value === 'string' && value.startsWith('\\#')
+  );
+}
+
+function readGeneric(type: number, value: unknown): Uint8Array | RdataError {
+  const wire = unknownType(type).parse(value);
+  if (isRdataError(wire) || rdataCodec(type).toText(wire) !== undefined) return wire;
+  return rdataError(`these bytes are no rdata of the type ${typeName(type)}`);
 }
 
 function readTypes(draft: Draft, record: ZoneRecord, at: Path): readonly number[] | undefined {

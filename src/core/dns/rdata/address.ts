@@ -100,14 +100,24 @@ export function maskBytes(bytes: Uint8Array, length: number): Uint8Array {
 export const A: RdataCodec = {
   type: TYPE.A,
   parse: (value) => parseAddress(value, parseIPv4, 'an IPv4 address such as 192.0.2.1'),
-  toText: (wire) => (wire.length === 4 ? formatIPv4(wire) : undefined),
+  toText: textV4,
+  toValue: textV4,
 };
 
 export const AAAA: RdataCodec = {
   type: TYPE.AAAA,
   parse: (value) => parseAddress(value, parseIPv6, 'an IPv6 address such as 2001:db8::1'),
-  toText: (wire) => (wire.length === 16 ? formatIPv6(wire) : undefined),
+  toText: textV6,
+  toValue: textV6,
 };
+
+function textV4(wire: Uint8Array): string | undefined {
+  return wire.length === 4 ? formatIPv4(wire) : undefined;
+}
+
+function textV6(wire: Uint8Array): string | undefined {
+  return wire.length === 16 ? formatIPv6(wire) : undefined;
+}
 
 function parseAddress(
   value: unknown,

@@ -19,6 +19,8 @@ export interface RdataCodec {
   parse(value: unknown): Uint8Array | RdataError;
   /** Presentation form without owner, class and TTL; undefined if the bytes are not of this type. */
   toText(wire: Uint8Array): string | undefined;
+  /** The value that a zone file has for it; undefined if there is none. Not every value comes out as it went in: compare. */
+  toValue(wire: Uint8Array): unknown;
 }
 
 /** RDLENGTH has 16 bits; a record must also fit a message with its owner and the question. */

@@ -21,8 +21,14 @@ export interface Field {
   readonly absent?: unknown;
   /** Wire form, or what is expected instead: "a whole number from 0 to 255". */
   parse(value: unknown): Uint8Array | string;
-  /** Text of the field that starts at `at`, and where the next one starts; undefined if it is cut short. */
-  read(wire: Uint8Array, at: number): { readonly text: string; readonly end: number } | undefined;
+  /** The field that starts at `at`, as presentation form has it and as a zone file does, and where the next one starts. */
+  read(wire: Uint8Array, at: number): FieldPart | undefined;
+}
+
+export interface FieldPart {
+  readonly text: string;
+  readonly value: string | number;
+  readonly end: number;
 }
 
 /** The codec of a type whose value is a map with these fields, in the order of the wire. */
@@ -37,16 +43,13 @@ export function layout(type: number, fields: readonly Field[]): RdataCodec {
       if (unknown !== undefined) return rdataError(`unknown key; allowed: ${names}`, [unknown]);
       return parseFields(fields, value);
     },
-    toText(wire) {
-      const texts: string[] = [];
-      let at = 0;
-      for (const field of fields) {
-        const part = field.read(wire, at);
-        if (!part) return undefined;
-        texts.push(part.text);
-        at = part.end;
-      }
-      return at === wire.length ? texts.join(' ') : undefined;
+    toText: (wire) =>
+      readFields(fields, wire)
+        ?.map(({ text }) => text)
+        .join(' '),
+    toValue(wire) {
+      const parts = readFields(fields, wire);
+      return parts && Object.fromEntries(parts.map(({ value }, i) => [fields[i]!.keys[0], value]));
     },
   };
 }
@@ -64,7 +67,7 @@ export function number(bytes: 1 | 2 | 4, ...keys: readonly string[]): Field {
     read(wire, at) {
       if (at + bytes > wire.length) return undefined;
       const n = wire.subarray(at, at + bytes).reduce((sum, byte) => sum * 256 + byte, 0);
-      return { text: String(n), end: at + bytes };
+      return { text: String(n), value: n, end: at + bytes };
     },
   };
 }
@@ -83,7 +86,9 @@ export function name(...keys: readonly string[]): Field {
     },
     read(wire, at) {
       const length = nameLength(wire, at);
-      return length < 0 ? undefined : { text: formatName(wire, at), end: at + length };
+      if (length < 0) return undefined;
+      const text = formatName(wire, at);
+      return { text, value: text, end: at + length };
     },
   };
 }
@@ -101,9 +106,9 @@ export function shortText(...keys: readonly string[]): Field {
     },
     read(wire, at) {
       const end = at + 1 + (wire[at] ?? 0);
-      return at < wire.length && end <= wire.length
-        ? { text: quote(wire.subarray(at + 1, end)), end }
-        : undefined;
+      if (at >= wire.length || end > wire.length) return undefined;
+      const bytes = wire.subarray(at + 1, end);
+      return { text: quote(bytes), value: decodeText(bytes), end };
     },
   };
 }
@@ -121,9 +126,9 @@ export function tag(...keys: readonly string[]): Field {
     },
     read(wire, at) {
       const end = at + 1 + (wire[at] ?? 0);
-      return at < wire.length && end <= wire.length
-        ? { text: decodeText(wire.subarray(at + 1, end)), end }
-        : undefined;
+      if (at >= wire.length || end > wire.length) return undefined;
+      const text = decodeText(wire.subarray(at + 1, end));
+      return { text, value: text, end };
     },
   };
 }
@@ -133,7 +138,10 @@ export function restText(...keys: readonly string[]): Field {
   return {
     keys,
     parse: (value) => (typeof value === 'string' ? encodeText(value.replaceAll('\\;', ';')) : 'text'),
-    read: (wire, at) => ({ text: quote(wire.subarray(at)), end: wire.length }),
+    read(wire, at) {
+      const bytes = wire.subarray(at);
+      return { text: quote(bytes), value: decodeText(bytes).replaceAll(';', '\\;'), end: wire.length };
+    },
   };
 }
 
@@ -145,8 +153,11 @@ export function restHex(...keys: readonly string[]): Field {
       const bytes = typeof value === 'string' ? parseHex(value) : undefined;
       return bytes && bytes.length > 0 ? bytes : 'pairs of hexadecimal digits, in quotes';
     },
-    read: (wire, at) =>
-      at < wire.length ? { text: formatHex(wire.subarray(at)).toUpperCase(), end: wire.length } : undefined,
+    read(wire, at) {
+      if (at >= wire.length) return undefined;
+      const text = formatHex(wire.subarray(at)).toUpperCase();
+      return { text, value: text, end: wire.length };
+    },
   };
 }
 
@@ -166,6 +177,19 @@ export function formatHex(bytes: Uint8Array): string {
 /** Big-endian. */
 export function unsigned(n: number, bytes: 1 | 2 | 4): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, i) => Math.floor(n / 2 ** (8 * (bytes - 1 - i))) & 0xff);
+}
+
+/** The parts of whole rdata; undefined if a field is cut short or bytes are left. */
+function readFields(fields: readonly Field[], wire: Uint8Array): readonly FieldPart[] | undefined {
+  const parts: FieldPart[] = [];
+  let at = 0;
+  for (const field of fields) {
+    const part = field.read(wire, at);
+    if (!part) return undefined;
+    parts.push(part);
+    at = part.end;
+  }
+  return at === wire.length ? parts : undefined;
 }
 
 function parseFields(

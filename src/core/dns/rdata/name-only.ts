@@ -17,6 +17,11 @@ function nameOnly(type: number): RdataCodec {
       const wire = field.parse(value);
       return typeof wire === 'string' ? rdataError(`must be ${wire}, not ${shown(value)}`) : wire;
     },
-    toText: (wire) => (nameLength(wire) === wire.length ? formatName(wire) : undefined),
+    toText,
+    toValue: toText,
   };
+}
+
+function toText(wire: Uint8Array): string | undefined {
+  return nameLength(wire) === wire.length ? formatName(wire) : undefined;
 }

@@ -75,6 +75,7 @@ function svcb(type: number): RdataCodec {
       return wire.length <= RDATA_BYTES_MAX ? wire : rdataError(`is larger than ${RDATA_BYTES_MAX} bytes`);
     },
     toText,
+    toValue,
   };
 }
 
@@ -171,13 +172,14 @@ function listOf(given: unknown): readonly string[] | undefined {
   return Array.isArray(items) && items.every((item) => typeof item === 'string') ? items : undefined;
 }
 
-/** Text in which `\DDD` is a byte. */
+/** Text in which `\DDD` is a byte, and `\X` is X, whatever that means elsewhere (RFC 1035 §5.1). */
 function rawValue(given: unknown): Uint8Array | string {
   if (given === null || given === true) return new Uint8Array();
   if (typeof given !== 'string' && typeof given !== 'number') return 'text';
-  const parts = String(given).split(/\\(\d{3})/);
+  const parts = String(given).split(/\\(\d{3}|\D)/);
   if (parts.some((part, i) => i % 2 === 1 && Number(part) > 255)) return 'text with \\DDD from 000 to 255';
-  return concat(parts.map((part, i) => (i % 2 === 1 ? unsigned(Number(part), 1) : encodeText(part))));
+  const isByte = (part: string, i: number) => i % 2 === 1 && part.length === 3;
+  return concat(parts.map((part, i) => (isByte(part, i) ? unsigned(Number(part), 1) : encodeText(part))));
 }
 
 function encodeParam({ key, value }: Param): Uint8Array {
@@ -196,19 +198,55 @@ function keyName(key: number): string {
 }
 
 function toText(wire: Uint8Array): string | undefined {
+  const parts = partsOf(wire);
+  if (!parts) return undefined;
+  const params = parts.params.map(({ key, value }) => paramText(key, value));
+  return [String(parts.priority), parts.target, ...params].join(' ');
+}
+
+function toValue(wire: Uint8Array): unknown {
+  const parts = partsOf(wire);
+  if (!parts) return undefined;
+  return {
+    svcpriority: parts.priority,
+    targetname: parts.target,
+    ...(parts.params.length > 0 && {
+      svcparams: Object.fromEntries(parts.params.map(({ key, value }) => fileParam(key, value))),
+    }),
+  };
+}
+
+/** A parameter as zone files have it; bytes behind its number where its own form can't say it. */
+function fileParam(key: number, value: Uint8Array): readonly [string, unknown] {
+  const text = knownParamText(key, value);
+  if (text === '' || (value.length === 0 && text === undefined)) return [keyName(key), true];
+  if (text !== undefined) {
+    const isList =
+      key === KEYS.mandatory || key === KEYS.alpn || key === KEYS.ipv4hint || key === KEYS.ipv6hint;
+    return [keyName(key), isList ? text.split(',') : key === KEYS.port ? Number(text) : text];
+  }
+  return [`key${key}`, Array.from(value, (byte) => `\\${String(byte).padStart(3, '0')}`).join('')];
+}
+
+interface SvcbParts {
+  readonly priority: number;
+  readonly target: string;
+  readonly params: readonly Param[];
+}
+
+function partsOf(wire: Uint8Array): SvcbParts | undefined {
   const length = nameLength(wire, 2);
   if (length < 0) return undefined;
-  const texts = [String((wire[0]! << 8) | wire[1]!), formatName(wire, 2)];
+  const params: Param[] = [];
   let at = 2 + length;
   while (at < wire.length) {
     if (at + 4 > wire.length) return undefined;
-    const key = (wire[at]! << 8) | wire[at + 1]!;
     const end = at + 4 + ((wire[at + 2]! << 8) | wire[at + 3]!);
     if (end > wire.length) return undefined;
-    texts.push(paramText(key, wire.subarray(at + 4, end)));
+    params.push({ key: (wire[at]! << 8) | wire[at + 1]!, value: wire.subarray(at + 4, end) });
     at = end;
   }
-  return texts.join(' ');
+  return { priority: (wire[0]! << 8) | wire[1]!, target: formatName(wire, 2), params };
 }
 
 function paramText(key: number, value: Uint8Array): string {

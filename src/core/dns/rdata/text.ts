@@ -3,7 +3,7 @@
  * (RFC 1035 §3.3.14, §5.1); and TXT, which is a list of such strings.
  */
 import { TYPE } from '../iana.js';
-import { RDATA_BYTES_MAX, type RdataCodec, rdataError, shown } from './codec.js';
+import { concat, RDATA_BYTES_MAX, type RdataCodec, type RdataError, rdataError, shown } from './codec.js';
 
 const STRING_BYTES_MAX = 255;
 
@@ -34,6 +34,7 @@ function textCodec(type: number): RdataCodec {
   return {
     type,
     parse(value) {
+      if (Array.isArray(value)) return parseStrings(value);
       if (typeof value !== 'string') return rdataError(`must be text in quotes, not ${shown(value)}`);
       const bytes = encodeText(unescapeText(value));
       const strings = Math.max(1, Math.ceil(bytes.length / STRING_BYTES_MAX));
@@ -43,17 +44,47 @@ function textCodec(type: number): RdataCodec {
       return split(bytes, strings);
     },
     toText(wire) {
-      const strings: string[] = [];
-      let at = 0;
-      while (at < wire.length) {
-        const end = at + 1 + wire[at]!;
-        if (end > wire.length) return undefined;
-        strings.push(quote(wire.subarray(at + 1, end)));
-        at = end;
-      }
-      return strings.length > 0 ? strings.join(' ') : undefined;
+      const strings = stringsOf(wire);
+      return strings && strings.length > 0 ? strings.map(quote).join(' ') : undefined;
+    },
+    toValue(wire) {
+      const strings = stringsOf(wire);
+      if (!strings) return undefined;
+      const isSplit = strings.some((part, i) => part.length < STRING_BYTES_MAX && i + 1 < strings.length);
+      const texts = (isSplit ? strings : [concat(strings)]).map((part) =>
+        decodeText(part).replaceAll(';', '\\;'),
+      );
+      return isSplit ? texts : texts[0];
     },
   };
+}
+
+/** A list says where one string ends and the next begins. */
+function parseStrings(values: readonly unknown[]): Uint8Array | RdataError {
+  const parts: Uint8Array[] = [];
+  for (const value of values) {
+    const bytes = typeof value === 'string' ? encodeText(unescapeText(value)) : undefined;
+    if (!bytes || bytes.length > STRING_BYTES_MAX) {
+      return rdataError(`a list has texts of at most ${STRING_BYTES_MAX} bytes, not ${shown(value)}`);
+    }
+    parts.push(Uint8Array.of(bytes.length), bytes);
+  }
+  const wire = concat(parts);
+  if (wire.length === 0) return rdataError('must have at least one text');
+  return wire.length <= RDATA_BYTES_MAX ? wire : rdataError(`is longer than ${RDATA_BYTES_MAX} bytes`);
+}
+
+/** Undefined if the last is cut short. */
+function stringsOf(wire: Uint8Array): readonly Uint8Array[] | undefined {
+  const strings: Uint8Array[] = [];
+  let at = 0;
+  while (at < wire.length) {
+    const end = at + 1 + wire[at]!;
+    if (end > wire.length) return undefined;
+    strings.push(wire.subarray(at + 1, end));
+    at = end;
+  }
+  return strings;
 }
 
 /** octoDNS escapes semicolons, and takes a value in quotes, whose parts it joins (`"one" "two"`). */

@@ -5,7 +5,7 @@ import { RDATA_BYTES_MAX, type RdataCodec, rdataError, shown } from './codec.js'
 import { formatHex, parseHex } from './field.js';
 
 export function unknownType(type: number): RdataCodec {
-  return { type, parse, toText: formatUnknown };
+  return { type, parse, toText: formatUnknown, toValue: formatUnknown };
 }
 
 /** `\# 4 0a000001`; right for the rdata of every type. */
