@@ -17,13 +17,17 @@ export function addCheck(program: Command): void {
       const { zones, problems } = await loadZones(paths);
       if (problems.length > 0) process.exitCode = EXIT.FAILED;
       if (options.json) {
-        const served = zones.map(({ file, zone }) => ({
+        const served = zones.map(({ file, zone, warnings }) => ({
           file,
           zone: zone.origin,
           records: zone.rrsets.length,
+          warnings: warnings ?? [],
         }));
         process.stdout.write(`${JSON.stringify({ zones: served, problems }, null, 2)}\n`);
         return;
+      }
+      for (const warning of zones.flatMap(({ warnings }) => warnings ?? [])) {
+        process.stderr.write(`warning: ${formatProblem(warning)}\n`);
       }
       for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
       if (zones.length === 0 && problems.length === 0) {

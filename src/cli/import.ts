@@ -23,15 +23,10 @@ export function addImport(program: Command): void {
       });
       if (bytes.length > MASTER_BYTES_MAX)
         throw new CommandError(`${file} is larger than ${MASTER_BYTES_MAX} bytes`);
-      const loaded = loadMasterFile(file, bytes, options.zone);
+      const loaded = loadMasterFile(file, bytes, options.zone === undefined ? {} : { zone: options.zone });
       if ('problems' in loaded) return fail(loaded.problems.map(yaml.formatProblem));
-      const { typeName } = await import('../core/dns/iana.js');
-      for (const [type, count] of loaded.leftOut) {
-        const records = count === 1 ? 'record' : 'records';
-        process.stderr.write(
-          `${file}: ${count} ${typeName(type)} ${records} left out: zones are served unsigned\n`,
-        );
-      }
+      for (const warning of loaded.warnings)
+        process.stderr.write(`warning: ${yaml.formatProblem(warning)}\n`);
       const text = formatZoneYaml(loaded.zone);
       // What the server would say of it: a zone file holds less than a master file.
       const again = zones.loadZoneFile(options.output ?? 'zone.yaml', text);

@@ -154,8 +154,11 @@ export class ControlPlane {
     };
   }
 
-  #note({ problems }: StagedZones): void {
+  #note({ problems, warnings, changed }: StagedZones): void {
     this.#problems = problems;
+    for (const warning of changed ? (warnings ?? []) : []) {
+      this.#modules.log.warn({ warning: formatProblem(warning) }, 'left out of a zone');
+    }
     for (const problem of problems) {
       this.#modules.log.error({ problem: formatProblem(problem) }, 'zone file refused');
     }

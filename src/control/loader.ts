@@ -25,6 +25,8 @@ export interface ZoneSummary {
 /** Zones that were read and checked, and wait to be compiled. */
 export interface StagedZones {
   readonly problems: readonly Problem[];
+  /** What was left out of zones that are served. */
+  readonly warnings?: readonly Problem[];
   readonly zones: readonly ZoneSummary[];
   /** False where all of them are as those that are served. */
   readonly changed: boolean;

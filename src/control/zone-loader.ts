@@ -14,6 +14,8 @@ export interface ZoneLoaderModules {
   readonly lastGood?: LastGoodZones;
 }
 
+const WARNINGS_MAX = 1000;
+
 interface HeldZone {
   readonly summary: ZoneSummary;
   readonly zone: Zone;
@@ -51,7 +53,9 @@ export class ZoneLoader implements Loader {
     const loaded = 'paths' in source ? await this.#read(source.paths, served) : source;
     const zones = this.#merge(loaded, served);
     this.#stage = { zones, loaded };
-    return describe(zones, loaded.problems, served);
+    const warnings = loaded.zones.flatMap((zone) => zone.warnings ?? []).slice(0, WARNINGS_MAX);
+    const staged = describe(zones, loaded.problems, served);
+    return warnings.length > 0 ? { ...staged, warnings } : staged;
   }
 
   async compile(id: number, slots: ReadonlyMap<string, number>): Promise<LoadedSnapshot> {

@@ -15,6 +15,8 @@ export interface LoadedZone {
   readonly text?: string;
   /** Another for every other content. */
   readonly version: string;
+  /** What was left out of a master file. */
+  readonly warnings?: readonly Problem[];
 }
 
 export interface LoadedZones {
@@ -153,8 +155,10 @@ class FolderWatch implements ZoneWatch {
     }
     this.#scanning = true;
     this.#again = false;
-    const { files, folders } = await listZoneFiles(this.#paths);
-    const signatures = await signaturesOf(files);
+    const { files, others, folders } = await listZoneFiles(this.#paths);
+    // Master files may include any file of their folder.
+    const included = files.some((file) => MASTER_NAME.test(file)) ? others : [];
+    const signatures = await signaturesOf([...files, ...included]);
     this.#scanning = false;
     if (this.#closed) return;
     this.#follow(folders);
@@ -195,6 +199,8 @@ class FolderWatch implements ZoneWatch {
 
 interface Listing {
   readonly files: readonly string[];
+  /** In the folders, but not by their names zone files. */
+  readonly others: readonly string[];
   /** Path with inode → path. */
   readonly folders: ReadonlyMap<string, string>;
   readonly problems: readonly Problem[];
@@ -208,13 +214,17 @@ function ownersFirst(files: readonly string[], owners: ReadonlyMap<string, strin
 
 async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
   const files = new Set<string>();
+  const others: string[] = [];
   const folders = new Map<string, string>();
   const problems: Problem[] = [];
   const unreadable: string[] = [];
   const visit = async (path: string, depth: number): Promise<void> => {
     try {
       const info = await stat(path);
-      if (info.isFile() && (depth === 0 || /\.(?:ya?ml|zone)$/i.test(path))) files.add(path);
+      if (info.isFile()) {
+        if (depth === 0 || /\.(?:ya?ml|zone)$/i.test(path)) files.add(path);
+        else if (others.length < FILES_MAX) others.push(path);
+      }
       if (!info.isDirectory() || depth > DEPTH_MAX) return;
       folders.set(`${path} ${info.ino}`, path);
       const names = await readdir(path);
@@ -231,7 +241,7 @@ async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
   if (list.length > FILES_MAX) {
     problems.push(wholeFile(list[FILES_MAX]!, `is one too many: at most ${FILES_MAX} zone files are read`));
   }
-  return { files: list.slice(0, FILES_MAX), folders, problems, unreadable };
+  return { files: list.slice(0, FILES_MAX), others, folders, problems, unreadable };
 }
 
 type ReadResult = Omit<LoadedZone, 'file'> | { readonly problems: readonly Problem[] };

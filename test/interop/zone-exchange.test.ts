@@ -47,7 +47,7 @@ describe('meridian import and export', () => {
     const yaml = join(folder, 'example.com.yaml');
     const imported = await meridian(['import', join(folder, 'example.com.zone'), '-o', yaml]);
     expect(imported).toMatchObject({ code: 0, stdout: '' });
-    expect(imported.stderr).toContain('1 RRSIG record left out');
+    expect(imported.stderr).toContain('1 RRSIG record is left out');
     expect(await readFile(yaml, 'utf8')).toContain('host20: { type: A, value: 192.0.2.20 }');
     expect(await meridian(['check', yaml])).toMatchObject({ code: 0, stderr: '' });
     expect(await meridian(['export', yaml, '-o', exported])).toMatchObject({ code: 0, stderr: '' });

@@ -249,10 +249,12 @@ function partsOf(wire: Uint8Array): SvcbParts | undefined {
   return { priority: (wire[0]! << 8) | wire[1]!, target: formatName(wire, 2), params };
 }
 
+/** A value that does not fit its key, or whose form is not known, is shown as bytes of `key123`. */
 function paramText(key: number, value: Uint8Array): string {
   const text = knownParamText(key, value);
   if (text !== undefined) return text === '' ? keyName(key) : `${keyName(key)}=${text}`;
-  return value.length === 0 ? keyName(key) : `${keyName(key)}=${quote(value)}`;
+  const shownKey = key === KEYS.dohpath && value.length > 0 ? keyName(key) : `key${key}`;
+  return value.length === 0 ? shownKey : `${shownKey}=${quote(value)}`;
 }
 
 function knownParamText(key: number, value: Uint8Array): string | undefined {
@@ -274,7 +276,9 @@ function knownParamText(key: number, value: Uint8Array): string | undefined {
         ?.map((part) => formatIPv6(part))
         .join(',');
     case KEYS.ech:
-      return encodeBase64(value);
+      return value.length > 0 ? encodeBase64(value) : undefined;
+    case KEYS['no-default-alpn']:
+      return value.length === 0 ? '' : undefined;
     default:
       return undefined;
   }
@@ -282,17 +286,22 @@ function knownParamText(key: number, value: Uint8Array): string | undefined {
 
 /** `h2,h3`; commas and backslashes inside a protocol are escaped twice (RFC 9460 §A.1). */
 function alpnText(value: Uint8Array): string | undefined {
-  const items: string[] = [];
+  const list: number[] = [];
   let at = 0;
   while (at < value.length) {
     const end = at + 1 + value[at]!;
-    if (end > value.length) return undefined;
-    const item = decodeText(value.subarray(at + 1, end));
-    if (!/^[\x21-\x7e]+$/.test(item) || /[",\\]/.test(item)) return undefined;
-    items.push(item);
+    if (end > value.length || end === at + 1) return undefined;
+    if (at > 0) list.push(0x2c);
+    for (const byte of value.subarray(at + 1, end)) {
+      if (byte === 0x2c || byte === 0x5c) list.push(0x5c);
+      list.push(byte);
+    }
     at = end;
   }
-  return items.join(',');
+  if (list.length === 0) return undefined;
+  const bytes = Uint8Array.from(list);
+  const plain = decodeText(bytes);
+  return /^[\x21-\x7e]+$/.test(plain) && !/["\\;()]/.test(plain) ? plain : quote(bytes);
 }
 
 function chunks(value: Uint8Array, size: number): readonly Uint8Array[] | undefined {

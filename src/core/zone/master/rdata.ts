@@ -9,6 +9,7 @@ import { isRdataError, RDATA_BYTES_MAX } from '../../dns/rdata/codec.js';
 import { parseHex } from '../../dns/rdata/field.js';
 import { rdataCodec } from '../../dns/rdata/table.js';
 import type { Scanner } from './scanner.js';
+import { svcParam } from './svcb-param.js';
 import { type Output, readNumber, readTime, wordText, writeIPv4, writeName, writeText } from './word.js';
 
 /** What is wrong, and the index of the word where. */
@@ -224,8 +225,10 @@ function writeSvcb(
       word++;
       value = wordText(bytes, starts[word]!, ends[word]!);
     }
-    if (svcparams.has(key)) return { message: `the parameter ${key} is there twice`, word: at };
-    svcparams.set(key, value);
+    const param = svcParam(key, value);
+    if ('message' in param) return { message: param.message, word: at };
+    if (svcparams.has(param.key)) return { message: `the parameter ${key} is there twice`, word: at };
+    svcparams.set(param.key, param.value);
   }
   const head: Output = { bytes: out.bytes, length: 2 };
   const error = writeName(bytes, starts[first + 1]!, ends[first + 1]!, origin, head);
