@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeMessage } from '../../src/core/dns/message.js';
+import { hasOpenssl, makeCertificate } from '../support/certificate.js';
 import { removeFolders, temporaryFolder } from '../support/folder.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { packet } from '../support/packet.js';
@@ -16,7 +17,7 @@ import { proxyHeader } from '../support/proxy-header.js';
 import { until } from '../support/until.js';
 
 const has = (command: string, flag: string) => spawnSync(command, [flag], { stdio: 'ignore' }).status === 0;
-const isReady = has('openssl', 'version') && existsSync(join(import.meta.dirname, '../../dist/main.js'));
+const isReady = hasOpenssl && existsSync(join(import.meta.dirname, '../../dist/main.js'));
 const hasKdig = has('kdig', '--version');
 const hasCurl = has('curl', '--version');
 
@@ -31,14 +32,6 @@ records:
 const QUERY = packet({ name: 'www.serve.test' });
 const PLACE = packet({ name: 'place.serve.test' });
 const CLIENT = [203, 0, 113, 9, 127, 0, 0, 1, 1, 2, 0, 53];
-
-function makeCertificate(folder: string, name: string): void {
-  const kind =
-    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=dns.example.com';
-  const files = ['-keyout', join(folder, `${name}.key`), '-out', join(folder, `${name}.pem`)];
-  const names = ['-addext', 'subjectAltName=DNS:dns.example.com'];
-  execFileSync('openssl', [...kind.split(' '), ...names, ...files], { stdio: 'ignore' });
-}
 
 const framed = (...messages: readonly Uint8Array[]) =>
   Buffer.concat(messages.flatMap((bytes) => [Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes]));
@@ -63,9 +56,7 @@ describe.skipIf(!isReady)('encrypted transports and proxies (needs openssl and d
       tcp: { max_per_client: 5 },
     };
     node = await startNode({ folder, zones: { 'serve.test.yaml': ZONE }, config: { dns } });
-    const line = node.program.output.split('\n').find((text) => text.includes('"msg":"serving"'));
-    const serving = JSON.parse(line ?? '{}');
-    [dot, doh] = [serving.dot[0].port, serving.doh[0].port];
+    ({ dot, doh } = node);
   });
 
   afterAll(async () => {
