@@ -36,12 +36,14 @@ export const COUNTER = {
   TLS_REFUSED: 53,
   /** The handshake failed, or took too long. */
   TLS_FAILED: 54,
-  /** Closed for its age, or for saying nothing. */
+  /** Closed for its age, for asking nothing, or to make room. */
   TLS_TIMEOUT: 55,
   /** Requests of DNS over HTTPS that were answered with an HTTP error. */
   DOH_REFUSED: 56,
   /** Trusted senders without a proper PROXY header. */
   PROXY_REFUSED: 57,
+  /** Connections of DNS over HTTPS closed for a head, a body or a reader that is too slow. */
+  TLS_SLOW: 58,
   SIZE: 64,
 } as const;
 
