@@ -1,3 +1,5 @@
+import type { DescriptorSet } from './descriptor-set.js';
+
 /**
  * What the data plane needs of the operating system. Two tiers offer it: `batched/` (Linux, system calls by
  * FFI) and `portable/` (node:dgram and node:net). Both pass test/contract/io-tier.test.ts.
@@ -85,6 +87,8 @@ export interface Tier {
    * SO_REUSEPORT group goes on taking its share of the packets, so somebody must close them.
    */
   readonly descriptors: readonly number[];
+  /** Likewise the connections that are open: their peers would wait for answers until they give up. */
+  readonly connections: DescriptorSet | undefined;
 }
 
 /** A socket could not be opened or bound. */

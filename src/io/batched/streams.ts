@@ -1,3 +1,9 @@
+import {
+  addDescriptor,
+  createDescriptorSet,
+  type DescriptorSet,
+  removeDescriptor,
+} from '../descriptor-set.js';
 import { STREAM_READ_BYTES, type StreamConnection, type StreamHandler } from '../tier.js';
 import { EAGAIN, EINTR, EPOLL, type Linux, MSG, type NativeMemory, SOCK } from './linux.js';
 import type { Poller } from './poller.js';
@@ -65,6 +71,7 @@ export class StreamListener {
       onClosed: (closed) => this.#connections.delete(closed),
     });
     this.#connections.add(connection);
+    addDescriptor(this.#shared.open, fd);
     connection.start();
   }
 }
@@ -79,6 +86,8 @@ export class StreamBuffers {
   readonly write: NativeMemory;
   readonly writeBytes: Uint8Array;
   readonly queueMax: number;
+  /** Connections, of all listeners. */
+  readonly open: DescriptorSet = createDescriptorSet();
 
   constructor(linux: Linux, queueMax: number) {
     this.address = linux.allocate(64);
@@ -153,6 +162,7 @@ class BatchedConnection implements StreamConnection {
     this.#closed = true;
     this.#queue = [];
     this.#modules.poller.remove(this.#fd);
+    removeDescriptor(this.#modules.buffers.open, this.#fd);
     this.#modules.linux.close(this.#fd);
     this.#modules.onClosed(this);
     this.#modules.handler.closed(this);

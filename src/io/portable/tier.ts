@@ -21,6 +21,7 @@ export class PortableTier implements Tier {
   readonly wakeFd = -1;
   /** Node closes its own sockets with the thread. */
   readonly descriptors: readonly number[] = [];
+  readonly connections = undefined;
   readonly #options: TierOptions;
   readonly #events: TierEvents;
   readonly #now: () => number;
