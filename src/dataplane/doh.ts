@@ -139,11 +139,11 @@ export class DohService {
     const { remoteAddress = '', remoteFamily } = request.socket;
     // The peer has gone.
     if (!addressBytes(remoteAddress, this.#source)) return;
-    this.#door.asked(request.socket);
     const family = remoteFamily === 'IPv6' ? 6 : 4;
     const output = this.#output;
     const length = this.#answer(query, 0, query.length, output, 0, this.#source, 0, family);
     if (length === 0) return this.#refuse(request, response, { status: 400, text: 'not a DNS query' });
+    this.#door.asked(request.socket);
     const headers = {
       'content-type': MEDIA_TYPE,
       // Private: another client of a shared cache may be in another place and get another answer.

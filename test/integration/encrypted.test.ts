@@ -1,9 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +11,6 @@ import { removeFolders, temporaryFolder } from '../support/folder.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { packet } from '../support/packet.js';
 import { endPrograms } from '../support/process.js';
-import { proxyHeader } from '../support/proxy-header.js';
 import { until } from '../support/until.js';
 
 const has = (command: string, flag: string) => spawnSync(command, [flag], { stdio: 'ignore' }).status === 0;
@@ -24,20 +21,16 @@ const hasCurl = has('curl', '--version');
 const ZONE = `zone: serve.test
 nameservers: { ns1: { A: 127.0.0.1 } }
 soa: { contact: hostmaster.serve.test }
-pools: { here: { endpoints: [{ A: 192.0.2.1 }] }, there: { endpoints: [{ A: 192.0.2.2 }] } }
 records:
   www: { type: A, ttl: 77, value: 192.0.2.1 }
-  place: { type: A, dynamic: { rules: [{ pool: there, subnets: [203.0.113.0/24] }, { pool: here }] } }
 `;
 const QUERY = packet({ name: 'www.serve.test' });
-const PLACE = packet({ name: 'place.serve.test' });
-const CLIENT = [203, 0, 113, 9, 127, 0, 0, 1, 1, 2, 0, 53];
 
 const framed = (...messages: readonly Uint8Array[]) =>
   Buffer.concat(messages.flatMap((bytes) => [Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes]));
 const rdata = (bytes: Uint8Array) => decodeMessage(bytes)?.answers[0]?.rdata;
 
-describe.skipIf(!isReady)('encrypted transports and proxies (needs openssl and dist/)', () => {
+describe.skipIf(!isReady)('encrypted transports (needs openssl and dist/)', () => {
   let node: TestNode;
   let folder: string;
   let dot: number;
@@ -52,7 +45,6 @@ describe.skipIf(!isReady)('encrypted transports and proxies (needs openssl and d
     const dns = {
       tls: pair,
       https: pair,
-      proxy_protocol: { from: ['127.0.0.1'] },
       tcp: { max_per_client: 5 },
     };
     node = await startNode({ folder, zones: { 'serve.test.yaml': ZONE }, config: { dns } });
@@ -181,35 +173,5 @@ describe.skipIf(!isReady)('encrypted transports and proxies (needs openssl and d
     const url = `https://127.0.0.1:${doh}/dns-query`;
     const bytes = execFileSync('curl', ['-sk', '--http1.1', '-H', type, '--data-binary', `@${file}`, url]);
     expect(rdata(new Uint8Array(bytes))).toBe('192.0.2.1');
-  });
-
-  it('answers a proxy’s datagram by the client in its header, and nothing without one', async () => {
-    const socket = createSocket('udp4');
-    const received: Uint8Array[] = [];
-    socket.on('message', (bytes) => received.push(new Uint8Array(bytes)));
-    socket.send(PLACE, node.port, '127.0.0.1');
-    socket.send(Buffer.concat([proxyHeader(0x21, 0x12, CLIENT), PLACE]), node.port, '127.0.0.1');
-    socket.send(Buffer.concat([proxyHeader(0x20, 0, []), PLACE]), node.port, '127.0.0.1');
-    await until('the answers', () => received.length === 2);
-    expect(received.map(rdata)).toEqual(['192.0.2.2', '192.0.2.1']);
-    socket.close();
-    expect(await node.metric('meridian_dns_proxy_refused_total')).toBe(1);
-  });
-
-  it('reads the header of a proxy’s connection, in whatever pieces it comes', async () => {
-    const bytes = Buffer.concat([proxyHeader(0x21, 0x11, CLIENT), framed(PLACE, PLACE)]);
-    for (const cut of [1, 15, 28, 30, bytes.length]) {
-      const socket = createConnection({ port: node.port, host: '127.0.0.1', noDelay: true });
-      const chunks: Buffer[] = [];
-      socket.on('data', (chunk) => chunks.push(chunk));
-      await once(socket, 'connect');
-      socket.write(bytes.subarray(0, cut));
-      await new Promise((resolve) => setImmediate(resolve));
-      socket.write(bytes.subarray(cut));
-      const size = 2 + PLACE.length + 16;
-      await until('the answers', () => Buffer.concat(chunks).length === 2 * size);
-      expect(rdata(new Uint8Array(Buffer.concat(chunks).subarray(2, size)))).toBe('192.0.2.2');
-      socket.destroy();
-    }
   });
 });
