@@ -133,10 +133,12 @@ export class Admission implements Doorkeeper {
     if (!addressBytes(raw.remoteAddress ?? '', source)) return void raw.destroy();
     const client = clientOf(source, raw.remoteFamily === 'IPv6' ? 6 : 4);
     const { maxConnections, maxPerClient } = this.#limits;
-    const isOver =
-      this.#clients.count(client) >= maxPerClient ||
-      (this.#guests.size >= maxConnections && !this.#makeRoom());
-    if (isOver) {
+    // First among its own: a client over its share takes no place from others.
+    const hasRoom =
+      this.#clients.count(client) >= maxPerClient
+        ? this.#makeRoom(client)
+        : this.#guests.size < maxConnections || this.#makeRoom();
+    if (!hasRoom) {
       this.#count(COUNTER.TLS_REFUSED);
       raw.destroy();
       return;
@@ -153,11 +155,12 @@ export class Admission implements Doorkeeper {
     inner.emit('connection', raw);
   }
 
-  /** As `TcpService` does: the oldest that never asked, else the one idle longest, if it is idle at all. */
-  #makeRoom(): boolean {
+  /** As `TcpService` does: the oldest (of `client`) that never asked, else the one idle longest, if it is idle at all. */
+  #makeRoom(client?: string): boolean {
     let oldest: Guest | undefined;
     let oldestMs = this.#nowMs;
     for (const guest of this.#guests.values()) {
+      if (client !== undefined && guest.client !== client) continue;
       if (guest.queries === 0) {
         oldest = guest;
         break;

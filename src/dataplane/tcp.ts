@@ -68,11 +68,13 @@ export class TcpService implements StreamHandler {
 
   opened(connection: StreamConnection): boolean {
     const client = clientOf(connection.source, connection.family);
-    if (this.#clients.count(client) >= this.#limits.maxPerClient) {
-      this.#count(this.#kinds.refused);
-      return false;
-    }
-    if (this.#conversations.size >= this.#limits.maxConnections && !this.#evict()) {
+    const { maxPerClient, maxConnections } = this.#limits;
+    // First among its own: a client over its share takes no place from others.
+    const hasRoom =
+      this.#clients.count(client) >= maxPerClient
+        ? this.#evict(client)
+        : this.#conversations.size < maxConnections || this.#evict();
+    if (!hasRoom) {
       this.#count(this.#kinds.refused);
       return false;
     }
@@ -224,23 +226,26 @@ export class TcpService implements StreamHandler {
   }
 
   /**
-   * Makes room by closing the oldest connection that never asked, else the one idle longest, if it is idle at all
-   * (RFC 7766 §6.2.3): who opens many and asks nothing displaces himself.
+   * Makes room by closing the oldest connection (of `client`, if given) that never asked, else the one idle longest, if
+   * it is idle at all (RFC 7766 §6.2.3): who opens many and asks nothing displaces himself.
    */
-  #evict(): boolean {
+  #evict(client?: string): boolean {
     let oldest: StreamConnection | undefined;
     let oldestMs = this.#nowMs;
-    for (const [connection, { lastQueryMs, queries }] of this.#conversations) {
-      if (queries === 0) {
+    for (const [connection, conversation] of this.#conversations) {
+      if (client !== undefined && conversation.client !== client) continue;
+      if (conversation.queries === 0) {
         oldest = connection;
         break;
       }
-      if (lastQueryMs >= oldestMs) continue;
+      if (conversation.lastQueryMs >= oldestMs) continue;
       oldest = connection;
-      oldestMs = lastQueryMs;
+      oldestMs = conversation.lastQueryMs;
     }
     if (!oldest) return false;
     this.#count(this.#kinds.timeout);
+    // Forgotten at once: a tier may tell later that it is closed.
+    this.closed(oldest);
     oldest.destroy();
     return true;
   }

@@ -72,14 +72,21 @@ describe('Admission', () => {
     expect(counts()).toEqual({ ...NONE, accepted: 4 });
   });
 
-  it('lets one client have its share only, before anything is spent on a handshake', async () => {
-    const { admission, tls, open, counts } = await door({ maxPerClient: 2 });
+  it('lets one client have its share only: its next connection displaces its own', async () => {
+    const { admission, tls, open, counts } = await door({ maxConnections: 10, maxPerClient: 2 });
+    const other = await open('127.0.0.2');
+    const [first, second] = [await open(), await open()];
+    tls.finish(1);
+    admission.asked(tls.raw[1]!);
     await open();
-    await open();
+    await closed(second);
+    expect([other.closed, first.closed, admission.connections]).toEqual([false, false, 3]);
+    // None that has just asked gives way, and nothing is spent on a handshake.
+    tls.finish(3);
+    admission.asked(tls.raw[3]!);
     await closed(await open());
-    expect([admission.connections, tls.raw.length]).toEqual([2, 2]);
-    await open('127.0.0.2');
-    expect(counts()).toEqual({ ...NONE, accepted: 3, refused: 1 });
+    expect([admission.connections, tls.raw.length]).toEqual([3, 4]);
+    expect(counts()).toEqual({ ...NONE, accepted: 4, refused: 1, timeout: 1 });
   });
 
   it('makes room: first goes the oldest that never asked, whether its handshake is done or not', async () => {
