@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { COUNTER } from '../core/answer/counters.js';
 import { addressBytes } from '../io/address.js';
 import { listenError } from '../io/free-port.js';
-import type { SocketAddress } from '../io/tier.js';
+import { LISTEN_BACKLOG, type SocketAddress } from '../io/tier.js';
 import { ClientCounts, clientOf } from './client-counts.js';
 import type { TcpLimits } from './protocol.js';
 import { keepaliveOf } from './tcp.js';
@@ -66,7 +66,8 @@ export class Admission implements Doorkeeper {
     const server = createServer({ noDelay: true }, (socket) => this.#accept(socket, inner));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
-      server.listen({ port: address.port, host: address.host, ipv6Only: true, exclusive: true }, resolve);
+      const { host, port } = address;
+      server.listen({ port, host, ipv6Only: true, exclusive: true, backlog: LISTEN_BACKLOG }, resolve);
     });
     server.removeAllListeners('error');
     // EMFILE and the like: the connection is lost, the server goes on.

@@ -108,3 +108,7 @@ export class ListenError extends Error {
 export const DATAGRAM_IN_MAX = 2048;
 /** Read from one connection before others get their turn: many queries, but few enough to be quick. */
 export const STREAM_READ_BYTES = 4096;
+/** Kernel buffers of a UDP socket: room for a burst while the thread does something else. */
+export const UDP_BUFFER_BYTES: number = 4 << 20;
+/** Connections that wait to be accepted; one too many would come again after a second. */
+export const LISTEN_BACKLOG = 4096;

@@ -116,7 +116,7 @@ describe.skipIf(!isReady)('encrypted transports (needs openssl and dist/)', () =
   });
 
   it('lets one client have only so many connections: the oldest that never asked gives way', async () => {
-    const opened = [];
+    const opened: Awaited<ReturnType<typeof open>>[] = [];
     for (let i = 0; i < 7; i++) opened.push(await open());
     await until('the first to be closed', () => opened[0]!.socket.closed && opened[1]!.socket.closed);
     expect(opened.slice(2).map(({ socket }) => socket.closed)).toEqual(Array(5).fill(false));
