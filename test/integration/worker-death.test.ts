@@ -1,6 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { pathToFileURL } from 'node:url';
@@ -91,19 +91,15 @@ describe.skipIf(!isReady)('a thread that dies under load (needs dist/, openssl a
     const address = await modules.claimAddress({ host: '127.0.0.1', port: 0 });
     const dot = await modules.claimAddress({ host: '127.0.0.1', port: 0 }, 'tcp');
     const zone = readZone(zoneText('example.com', 'records: { www: { type: A, value: 192.0.2.1 } }'));
-    const { snapshot } = modules.compileSnapshot({
-      id: 1,
-      zones: [zone],
-      geo: EMPTY_LOCATIONS,
-      slotOf: () => 2,
-    });
+    const snapshot = (id: number) =>
+      modules.compileSnapshot({ id, zones: [zone], geo: EMPTY_LOCATIONS, slotOf: () => 2 }).snapshot;
     const health = createHealthTable(new SharedArrayBuffer(healthTableBytes(4)), 4);
     const tcp = tcpLimits({ maxConnections: 200 });
     const io = 'batched' as const;
     const options = { listen: [address], io, shared: true, datagramMax: 1232, tcp, proxies: [] };
     const error = (facts: object, message: string) =>
       void logged.push({ atMs: performance.now(), facts, message });
-    pool = new modules.WorkerPool(options, snapshot, health, { log: { info() {}, error }, seed: () => 1 });
+    pool = new modules.WorkerPool(options, snapshot(1), health, { log: { info() {}, error }, seed: () => 1 });
     const folder = temporaryFolder();
     const credentials = (name: string) => {
       const { cert, key } = makeCertificate(folder, name);
@@ -111,7 +107,7 @@ describe.skipIf(!isReady)('a thread that dies under load (needs dist/, openssl a
     };
     const [first, second] = [credentials('first'), credentials('second')];
     await pool.start(2, withTls ? { dot: { listen: [dot], credentials: first } } : undefined);
-    return { address, dot, second };
+    return { address, dot, second, snapshot };
   }
 
   afterEach(async () => {
@@ -169,6 +165,22 @@ describe.skipIf(!isReady)('a thread that dies under load (needs dist/, openssl a
     const counted = pool.counters.map((counters) => counters[0]!);
     expect(counted).toHaveLength(2);
     expect(counted[0]! + counted[1]!).toBeGreaterThanOrEqual(load.asked.length - lost.length);
+  });
+
+  it('leaves no descriptor behind, however often a worker dies', async () => {
+    const { address, snapshot } = await start(false);
+    const open = () => readdirSync('/proc/self/fd').length;
+    const streams = await Promise.all(Array.from({ length: 10 }, () => connect(address)));
+    const before = open();
+    for (let death = 1; death <= 3; death++) {
+      await workers.at(-1)!.terminate();
+      // Resolves when the next one answers.
+      await pool.publish(snapshot(1 + death));
+    }
+    for (const { socket } of streams) socket.destroy();
+    // Of each connection one end was here and the other in a worker.
+    await until(() => open() <= before - streams.length);
+    expect([pool.restarts, logged.length]).toEqual([3, 3]);
   });
 
   it('starts the encrypted thread again with the newest certificate, and loses nothing elsewhere', async () => {
