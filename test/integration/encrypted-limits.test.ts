@@ -2,10 +2,10 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hasOpenssl, makeCertificate } from '../support/certificate.js';
 import { removeFolders, temporaryFolder } from '../support/folder.js';
 import { startNode, type TestNode } from '../support/node.js';
@@ -240,5 +240,70 @@ describe.skipIf(!isReady)('limits of encrypted transports (needs openssl and dis
       return true;
     });
     expect(second.dot).toBe(port);
+  });
+});
+
+describe.skipIf(!isReady)('floods of encrypted connections (needs openssl and dist/)', () => {
+  const CONNECTIONS_MAX = 10;
+  const flood: Socket[] = [];
+  let node: TestNode;
+
+  beforeAll(async () => {
+    const folder = temporaryFolder();
+    const pair = { listen: ['127.0.0.1:0'], ...makeCertificate(folder, 'tls') };
+    const tcp = { max_connections: CONNECTIONS_MAX, max_per_client: 4, idle_timeout: '60s' };
+    node = await startNode({
+      folder,
+      zones: { 'serve.test.yaml': ZONE },
+      config: { dns: { tls: pair, https: pair, tcp } },
+    });
+  });
+  afterEach(() => {
+    for (const socket of flood.splice(0)) socket.destroy();
+  });
+  afterAll(async () => {
+    await endPrograms();
+    removeFolders();
+  });
+
+  /** Whether a new connection gets its answer within three seconds. */
+  async function isServed(): Promise<boolean> {
+    const socket = connectTls({ port: node.dot, host: '127.0.0.1', rejectUnauthorized: false });
+    socket.on('error', () => {});
+    socket.write(Buffer.concat([Uint8Array.of(0, QUERY.length), QUERY]));
+    const answered = once(socket, 'data').then(
+      () => true,
+      () => false,
+    );
+    const closed = new Promise<boolean>((resolve) => socket.setTimeout(3000, () => resolve(false)));
+    const ended = once(socket, 'close').then(() => false);
+    const served = await Promise.race([answered, closed, ended]);
+    socket.destroy();
+    return served;
+  }
+
+  async function connectFrom(i: number, isOne: boolean, port: number): Promise<Socket> {
+    const localAddress = isOne ? '127.0.0.2' : `127.1.0.${i + 1}`;
+    const socket = createConnection({ port, host: '127.0.0.1', localAddress });
+    socket.on('error', () => {});
+    flood.push(socket);
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  it.each([
+    ['one address, without a handshake', true, false],
+    ['many addresses, without a handshake', false, false],
+    ['one address, after the handshake', true, true],
+    ['many addresses, after the handshake', false, true],
+  ])('an honest client is served among silent connections of %s', async (_, isOne, withTls) => {
+    for (let i = 0; i < 4 * CONNECTIONS_MAX; i++) {
+      const socket = await connectFrom(i, isOne, i % 2 === 0 ? node.dot : node.doh);
+      if (!withTls) continue;
+      const tls = connectTls({ socket, rejectUnauthorized: false, ALPNProtocols: ['dot', 'h2'] });
+      tls.on('error', () => {});
+      await Promise.race([once(tls, 'secureConnect'), once(tls, 'close')]).catch(() => {});
+    }
+    for (let i = 0; i < 20; i++) expect(await isServed()).toBe(true);
   });
 });
