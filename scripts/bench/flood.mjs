@@ -1,5 +1,7 @@
-// Floods beside an honest client: `npm run bench:flood -- [--seconds N] [--io batched|portable]`. Loopback only.
-// The flood runs in a thread of its own; the honest client sends at a steady rate and asks nothing twice.
+// Floods beside an honest client: `npm run bench:flood -- [--seconds N] [--io batched|portable] [--rate N] [--from ADDRESS]`.
+// Loopback only. The flood runs in a thread of its own; the honest client sends at a steady rate and asks nothing twice.
+// `--rate` is of the floods over UDP, datagrams a second: without it they send as many as go out, and so share the
+// machine's cores with the server. `--from 127.0.0.1`: the flood comes from the honest client's own address.
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -14,6 +16,7 @@ const ZONES = {
 const TCP_MAX = 256;
 /** More than the server takes, so that it must choose. */
 const CONNECTIONS = 512;
+const RATE_MAX = 10_000_000;
 const QUERY_EVERY_MS = 5;
 const ANSWER_MS_MAX = 1000;
 const FLOODS = [
@@ -21,6 +24,7 @@ const FLOODS = [
   'garbage',
   'random-subdomains',
   'idle-connections',
+  'idle-from-many',
   'slow-connections',
   'connect-and-reset',
 ];
@@ -37,6 +41,13 @@ const FLOOD = {
     datagrams(port, () => query(Math.floor(random() * 2 ** 32).toString(36), 1));
   },
   'idle-connections': (port) => connections(port, () => {}),
+  // Each from an address of its own, so that no share of a client is a limit, only the table.
+  'idle-from-many': (port) =>
+    connections(
+      port,
+      () => {},
+      (i) => `127.1.${i >> 8}.${i & 255}`,
+    ),
   'slow-connections': (port) =>
     connections(port, (socket) => {
       const bytes = framed(query('www', 1));
@@ -58,38 +69,52 @@ function datagrams(port, make) {
   const socket = createSocket('udp4');
   socket.on('error', () => {});
   const batch = Array.from({ length: 2000 }, make);
-  socket.connect(port, '127.0.0.1', () => {
+  socket.bind(0, workerData.from, () => socket.connect(port, '127.0.0.1'));
+  socket.on('connect', () => {
     parentPort.postMessage('begun');
     let at = 0;
+    const { rate } = workerData;
+    const startMs = performance.now();
     const turn = () => {
-      for (let i = 0; i < 64; i++)
-        socket.send(batch[at++ % batch.length], i === 63 ? () => setImmediate(turn) : undefined);
+      const due = rate === 0 ? 64 : Math.min(1024, (performance.now() - startMs) * (rate / 1000) - at);
+      for (let i = 0; i < due - 1; i++) socket.send(batch[at++ % batch.length]);
+      if (due >= 1) socket.send(batch[at++ % batch.length], () => setImmediate(turn));
+      else setTimeout(turn, 1);
     };
     turn();
   });
 }
 
 /** Keeps CONNECTIONS open: each that ends is replaced. */
-function connections(port, use) {
-  const open = () => {
-    const socket = connect({ port, host: '127.0.0.1' });
+function connections(port, use, from = () => workerData.from) {
+  const open = (i) => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from(i) });
     socket
       .on('error', () => {})
       .on('connect', () => use(socket))
-      .on('close', () => setTimeout(open, 10));
+      .on('close', () => setTimeout(open, 10, i));
     socket.resume();
   };
-  for (let i = 0; i < CONNECTIONS; i++) open();
+  for (let i = 0; i < CONNECTIONS; i++) open(i);
   setTimeout(() => parentPort.postMessage('begun'), 200);
 }
 
 async function main() {
   const { values } = parseArgs({
-    options: { seconds: { type: 'string', default: '5' }, io: { type: 'string', default: 'batched' } },
+    options: {
+      seconds: { type: 'string', default: '5' },
+      io: { type: 'string', default: 'batched' },
+      rate: { type: 'string', default: '0' },
+      from: { type: 'string', default: '127.0.0.2' },
+    },
   });
   const seconds = Number(values.seconds);
   if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds: 1 to 600');
   if (!['batched', 'portable'].includes(values.io)) throw new Error('--io: batched or portable');
+  const rate = Number(values.rate);
+  if (!(rate >= 0 && rate <= RATE_MAX)) throw new Error(`--rate: 0 (no limit) to ${RATE_MAX}`);
+  const { from } = values;
+  if (!/^127\./.test(from)) throw new Error('--from: an address of 127.0.0.0/8');
   console.log(`dns.io ${values.io}, ${seconds} s each, ${TCP_MAX} connections at most`);
   for (const kind of FLOODS) {
     const server = await startServer({
@@ -101,7 +126,7 @@ async function main() {
     const flood =
       kind === 'nothing'
         ? undefined
-        : new Worker(new URL(import.meta.url), { workerData: { kind, port: server.port } });
+        : new Worker(new URL(import.meta.url), { workerData: { kind, port: server.port, rate, from } });
     if (flood) await new Promise((done) => flood.once('message', done));
     const [udp, tcp] = await Promise.all([
       honest(server.port, seconds, askUdp),

@@ -50,7 +50,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   if (io.reason) log.warn({ reason: io.reason }, 'the portable tier is used');
   const listen = await claimAll(config.dns.listen, log);
   if ('code' in listen) return listen;
-  const encrypted = await openEncrypted(config, (wanted) => claimAll(wanted, log));
+  const encrypted = await openEncrypted(config, (wanted) => claimAll(wanted, log, 'tcp'));
   if ('code' in encrypted) return encrypted;
 
   const identity = await openIdentity(config, log);
@@ -195,11 +195,12 @@ function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log
 async function claimAll(
   wanted: readonly SocketAddress[],
   log: Log,
+  transports: 'udp+tcp' | 'tcp' = 'udp+tcp',
 ): Promise<{ readonly addresses: readonly SocketAddress[] } | StartProblem> {
   const addresses: SocketAddress[] = [];
   for (const address of wanted) {
     try {
-      addresses.push(await claimAddress(address));
+      addresses.push(await claimAddress(address, transports));
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
       // The default listens on ::1 too, and machines without IPv6 should start all the same.

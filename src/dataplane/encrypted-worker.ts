@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
 import { addressBytes } from '../io/address.js';
 import { PortableConnection } from '../io/portable/tier.js';
-import { ListenError } from '../io/tier.js';
+import { ListenError, type StreamConnection } from '../io/tier.js';
 import { Admission } from './admission.js';
 import { DohService } from './doh.js';
 import { faultReporter } from './fault-reporter.js';
@@ -37,13 +37,23 @@ async function main(start: WorkerStart, encrypted: EncryptedOptions): Promise<vo
   const { counters } = start;
   const limits = start.options.tcp;
   const admission = new Admission(limits, counters, now());
-  const tcp = new TcpService(responder.dot, limits, new Float64Array(COUNTER.SIZE), now());
-  responder.keepalive = () => tcp.keepalive;
+  const sockets = new WeakMap<StreamConnection, TLSSocket>();
+  const tcp = new TcpService(responder.dot, limits, counters, now(), {
+    // The door counts the others, for all connections.
+    counters: { refused: COUNTER.TLS_REFUSED },
+    asked(connection) {
+      const socket = sockets.get(connection);
+      if (socket) admission.asked(socket);
+    },
+  });
+  responder.keepalive = () => admission.keepalive;
   responder.tick(Date.now());
   const servers: { dot?: Secured; doh?: Secured } = {};
+  let service: DohService | undefined;
   const timer = setInterval(() => {
     admission.tick(now());
     tcp.tick(now());
+    service?.tick(now());
     responder.tick(Date.now());
   }, TICK_MS);
   port.on('message', (message: ToWorker) => {
@@ -61,13 +71,16 @@ async function main(start: WorkerStart, encrypted: EncryptedOptions): Promise<vo
   try {
     const { dot, doh } = encrypted;
     if (dot) {
-      const server = dotServer(dot.credentials, tcp);
+      const server = dotServer(dot.credentials, tcp, sockets);
       admission.watch(server);
       servers.dot = server;
       for (const address of dot.listen) await admission.listen(address, server);
     }
     if (doh) {
-      const server = dohServer(doh.credentials, new DohService(responder.doh, doh.path, counters));
+      const { path } = doh;
+      const options = { path, maxQueries: limits.maxQueries, writeQueueMax: WRITE_QUEUE_MAX };
+      service = new DohService(responder.doh, options, { counters, door: admission }, now());
+      const server = dohServer(doh.credentials, service);
       admission.watch(server);
       servers.doh = server;
       for (const address of doh.listen) await admission.listen(address, server);
@@ -87,13 +100,15 @@ function secure({ cert, key }: Credentials) {
   return { cert, key, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' } as const;
 }
 
-function dotServer(credentials: Credentials, tcp: TcpService) {
+function dotServer(credentials: Credentials, tcp: TcpService, sockets: WeakMap<StreamConnection, TLSSocket>) {
   const options = { ...secure(credentials), ALPNProtocols: ['dot'], handshakeTimeout: HANDSHAKE_MS };
   return createTlsServer(options, (socket: TLSSocket) => {
     const source = new Uint8Array(16);
     if (!addressBytes(socket.remoteAddress ?? '', source)) return void socket.destroy();
     const family = socket.remoteFamily === 'IPv6' ? 6 : 4;
-    new PortableConnection(socket, family, source, tcp, WRITE_QUEUE_MAX).start();
+    const connection = new PortableConnection(socket, family, source, tcp, WRITE_QUEUE_MAX);
+    sockets.set(connection, socket);
+    connection.start();
   });
 }
 
@@ -106,6 +121,7 @@ function dohServer(credentials: Credentials, service: DohService) {
     maxHeaderListPairs: 64,
     settings: { maxConcurrentStreams: STREAMS_MAX, enablePush: false, maxHeaderListSize: 16_384 },
   });
+  server.on('secureConnection', (socket) => service.opened(socket));
   server.on('request', (request, response) => service.handle(request, response));
   server.on('sessionError', () => {});
   server.on('clientError', (_, socket) => socket.destroy());

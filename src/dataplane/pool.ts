@@ -4,6 +4,7 @@ import { COUNTER } from '../core/answer/counters.js';
 import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { formatAddress, maskBytes } from '../core/dns/rdata/address.js';
+import { type DescriptorSet, descriptorsIn } from '../io/descriptor-set.js';
 import { ListenError } from '../io/tier.js';
 import type {
   Credentials,
@@ -35,6 +36,7 @@ interface Slot {
   wakeFd: number;
   /** To be closed here if the worker dies. */
   descriptors: readonly number[];
+  connections: DescriptorSet | undefined;
   appliedId: number;
   readonly counters: Float64Array;
 }
@@ -139,27 +141,31 @@ export class WorkerPool {
     };
     const worker = new Worker(new URL(encrypted ? './encrypted-worker.js' : './worker.js', import.meta.url), {
       workerData: start,
-      name: encrypted ? 'dns-encrypted' : `dns-${index}`,
+      name: this.#nameOf(index),
     });
-    const slot: Slot = { worker, wakeFd: -1, descriptors: [], appliedId: start.snapshot.id, counters };
+    const appliedId = start.snapshot.id;
+    const slot: Slot = { worker, wakeFd: -1, descriptors: [], connections: undefined, appliedId, counters };
     let failure: unknown = new Error('the worker ended before it listened');
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'serving') {
           slot.wakeFd = message.wakeFd;
           slot.descriptors = message.descriptors;
+          slot.connections = message.connections;
           this.#slots[index] = slot;
           resolve();
         } else if (message.type === 'failed') {
           failure = new ListenError(message.code, message.address, message.message);
         } else if (message.type === 'closed') {
-          slot.wakeFd = -1;
-          slot.descriptors = [];
+          forget(slot);
         } else this.#heard(slot, message);
       });
       worker.on('error', (error) => {
         failure = error;
-        this.#modules.log.error({ worker: index, error: String(error) }, 'DNS worker failed');
+        this.#modules.log.error(
+          { worker: index, name: this.#nameOf(index), error: String(error) },
+          'DNS worker failed',
+        );
       });
       worker.on('exit', () => {
         reject(failure);
@@ -172,6 +178,10 @@ export class WorkerPool {
     // The worker before this one may have died with a publication on its way; this one began with it.
     this.#settle();
     if (this.#closing) send(slot, { type: 'stop' });
+  }
+
+  #nameOf(index: number): string {
+    return index === this.#encryptedAt ? 'dns-encrypted' : `dns-${index}`;
   }
 
   /** The certificate may have changed while this worker started. */
@@ -205,7 +215,10 @@ export class WorkerPool {
     if (this.#closing) return;
     this.#restarts++;
     abandon(this.#slots[index]!);
-    this.#modules.log.error({ worker: index }, 'DNS worker ended; starting another in its place');
+    this.#modules.log.error(
+      { worker: index, name: this.#nameOf(index) },
+      'DNS worker ended; starting another in its place',
+    );
     const again = () => {
       if (this.#closing) return;
       this.#launch(index, counters).catch((error: unknown) => {
@@ -225,17 +238,23 @@ export class WorkerPool {
   }
 }
 
-/** Closes what a dead worker left open. */
+/** Closes what a dead worker left open: first the sockets that still get packets. */
 function abandon(slot: Slot): void {
-  slot.wakeFd = -1;
-  for (const fd of slot.descriptors) {
+  const left = [...slot.descriptors, ...(slot.connections ? descriptorsIn(slot.connections) : [])];
+  forget(slot);
+  for (const fd of left) {
     try {
       closeSync(fd);
     } catch {
       // Closed already.
     }
   }
+}
+
+function forget(slot: Slot): void {
+  slot.wakeFd = -1;
   slot.descriptors = [];
+  slot.connections = undefined;
 }
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);

@@ -2,6 +2,7 @@ import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import type { RateLimits } from '../core/limit/rate-limiter.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
+import type { DescriptorSet } from '../io/descriptor-set.js';
 import type { SocketAddress } from '../io/tier.js';
 import type { LimitedClient } from './answer-limit.js';
 
@@ -71,7 +72,12 @@ export type ToWorker =
   | { readonly type: 'stop' };
 
 export type FromWorker =
-  | { readonly type: 'serving'; readonly wakeFd: number; readonly descriptors: readonly number[] }
+  | {
+      readonly type: 'serving';
+      readonly wakeFd: number;
+      readonly descriptors: readonly number[];
+      readonly connections?: DescriptorSet | undefined;
+    }
   /** All sockets are closed; the thread ends. */
   | { readonly type: 'closed' }
   | {

@@ -10,6 +10,19 @@ const LENGTH_BYTES = 2;
 /** The part of the table from which on clients are asked to close. */
 const NEARLY_FULL = 0.9;
 
+export interface TcpOptions {
+  /** Which counters stand for these connections, if they are not plain TCP; what is absent is counted elsewhere. */
+  readonly counters?: { readonly accepted?: number; readonly refused?: number; readonly timeout?: number };
+  /** Tells of each complete message. */
+  readonly asked?: (connection: StreamConnection) => void;
+}
+
+const TCP_COUNTERS = {
+  accepted: COUNTER.TCP_ACCEPTED,
+  refused: COUNTER.TCP_REFUSED,
+  timeout: COUNTER.TCP_TIMEOUT,
+} as const;
+
 interface Conversation {
   /** The beginning of a message whose rest has not come yet; grown as needed, at most QUERY_BYTES_MAX. */
   pending: Uint8Array;
@@ -29,6 +42,8 @@ export class TcpService implements StreamHandler {
   readonly #answer: DatagramHandler;
   readonly #limits: TcpLimits;
   readonly #counters: Float64Array;
+  readonly #kinds: NonNullable<TcpOptions['counters']>;
+  readonly #asked: TcpOptions['asked'];
   readonly #clients = new ClientCounts();
   readonly #conversations = new Map<StreamConnection, Conversation>();
   /** Answers gather here and leave with one write. */
@@ -36,25 +51,35 @@ export class TcpService implements StreamHandler {
   #gathered = 0;
   #nowMs: number;
 
-  constructor(answer: DatagramHandler, limits: TcpLimits, counters: Float64Array, nowMs: number) {
+  constructor(
+    answer: DatagramHandler,
+    limits: TcpLimits,
+    counters: Float64Array,
+    nowMs: number,
+    options: TcpOptions = {},
+  ) {
     this.#answer = answer;
     this.#limits = limits;
     this.#counters = counters;
+    this.#kinds = options.counters ?? TCP_COUNTERS;
+    this.#asked = options.asked;
     this.#nowMs = nowMs;
   }
 
   opened(connection: StreamConnection): boolean {
     const client = clientOf(connection.source, connection.family);
-    if (this.#clients.count(client) >= this.#limits.maxPerClient) {
-      this.#count(COUNTER.TCP_REFUSED);
-      return false;
-    }
-    if (this.#conversations.size >= this.#limits.maxConnections && !this.#evict()) {
-      this.#count(COUNTER.TCP_REFUSED);
+    const { maxPerClient, maxConnections } = this.#limits;
+    // First among its own: a client over its share takes no place from others.
+    const hasRoom =
+      this.#clients.count(client) >= maxPerClient
+        ? this.#evict(client)
+        : this.#conversations.size < maxConnections || this.#evict();
+    if (!hasRoom) {
+      this.#count(this.#kinds.refused);
       return false;
     }
     this.#clients.add(client);
-    this.#count(COUNTER.TCP_ACCEPTED);
+    this.#count(this.#kinds.accepted);
     this.#conversations.set(connection, {
       pending: NOTHING,
       filled: 0,
@@ -132,7 +157,7 @@ export class TcpService implements StreamHandler {
     const { idleTimeoutMs, lifetimeMs } = this.#limits;
     for (const [connection, { lastQueryMs, openedMs }] of this.#conversations) {
       if (nowMs - lastQueryMs < idleTimeoutMs && nowMs - openedMs < lifetimeMs) continue;
-      this.#count(COUNTER.TCP_TIMEOUT);
+      this.#count(this.#kinds.timeout);
       connection.destroy();
     }
   }
@@ -141,11 +166,9 @@ export class TcpService implements StreamHandler {
     return this.#conversations.size;
   }
 
-  /** For the keepalive option (RFC 7828 §3.3.2), in units of 100 ms: 0, please close, when the table is nearly full. */
+  /** For the keepalive option. */
   get keepalive(): number {
-    const { maxConnections, idleTimeoutMs } = this.#limits;
-    if (this.#conversations.size > maxConnections * NEARLY_FULL) return 0;
-    return Math.min(Math.floor(idleTimeoutMs / 100), 0xffff);
+    return keepaliveOf(this.#conversations.size, this.#limits);
   }
 
   /** Answers the message at `at` if it is complete. Returns the offset after it, `at` if more must come, -1 if closed. */
@@ -161,6 +184,7 @@ export class TcpService implements StreamHandler {
     const start = at + LENGTH_BYTES;
     if (start + size > end) return at;
     conversation.lastQueryMs = this.#nowMs;
+    this.#asked?.(connection);
     const output = this.#output;
     const { source, family } = connection;
     const base = this.#gathered + LENGTH_BYTES;
@@ -202,30 +226,40 @@ export class TcpService implements StreamHandler {
   }
 
   /**
-   * Makes room by closing the oldest connection that never asked, else the one idle longest, if it is idle at all
-   * (RFC 7766 §6.2.3): who opens many and asks nothing displaces himself.
+   * Makes room by closing the oldest connection (of `client`, if given) that never asked, else the one idle longest, if
+   * it is idle at all (RFC 7766 §6.2.3): who opens many and asks nothing displaces himself.
    */
-  #evict(): boolean {
+  #evict(client?: string): boolean {
     let oldest: StreamConnection | undefined;
     let oldestMs = this.#nowMs;
-    for (const [connection, { lastQueryMs, queries }] of this.#conversations) {
-      if (queries === 0) {
+    for (const [connection, conversation] of this.#conversations) {
+      if (client !== undefined && conversation.client !== client) continue;
+      if (conversation.queries === 0) {
         oldest = connection;
         break;
       }
-      if (lastQueryMs >= oldestMs) continue;
+      if (conversation.lastQueryMs >= oldestMs) continue;
       oldest = connection;
-      oldestMs = lastQueryMs;
+      oldestMs = conversation.lastQueryMs;
     }
     if (!oldest) return false;
-    this.#count(COUNTER.TCP_TIMEOUT);
+    this.#count(this.#kinds.timeout);
+    // Forgotten at once: a tier may tell later that it is closed.
+    this.closed(oldest);
     oldest.destroy();
     return true;
   }
 
-  #count(counter: number): void {
+  #count(counter: number | undefined): void {
+    if (counter === undefined) return;
     this.#counters[counter] = this.#counters[counter]! + 1;
   }
+}
+
+/** For the keepalive option (RFC 7828 §3.3.2), in units of 100 ms: 0, please close, when the table is nearly full. */
+export function keepaliveOf(connections: number, { maxConnections, idleTimeoutMs }: TcpLimits): number {
+  if (connections > maxConnections * NEARLY_FULL) return 0;
+  return Math.min(Math.floor(idleTimeoutMs / 100), 0xffff);
 }
 
 const NOTHING = new Uint8Array(0);

@@ -79,7 +79,8 @@ async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Prom
     port.close();
     return;
   }
-  say({ type: 'serving', wakeFd: tier.wakeFd, descriptors: tier.descriptors });
+  const { wakeFd, descriptors, connections } = tier;
+  say({ type: 'serving', wakeFd, descriptors, connections });
   try {
     await tier.run();
   } finally {

@@ -1,13 +1,17 @@
 import { createSocket } from 'node:dgram';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { ListenError, type SocketAddress } from './tier.js';
 
 /**
- * Makes sure that nobody listens on an address yet, over UDP or TCP, and returns it with its real port (0 in:
+ * Makes sure that nobody listens on an address yet, over UDP or TCP (or over TCP only), and returns it with its real port (0 in:
  * a free one out). Needed before workers share it with SO_REUSEPORT, which would let a second server of the
  * same user in without an error. Throws ListenError.
  */
-export async function claimAddress(address: SocketAddress): Promise<SocketAddress> {
+export async function claimAddress(
+  address: SocketAddress,
+  transports: 'udp+tcp' | 'tcp' = 'udp+tcp',
+): Promise<SocketAddress> {
+  if (transports === 'tcp') return { host: address.host, port: await tryTcp(address) };
   for (let attempt = 1; ; attempt++) {
     const bound = { host: address.host, port: await tryUdp(address) };
     try {
@@ -42,13 +46,14 @@ function tryUdp(address: SocketAddress): Promise<number> {
   });
 }
 
-function tryTcp(address: SocketAddress): Promise<void> {
+function tryTcp(address: SocketAddress): Promise<number> {
   const server = createServer();
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
-    server.listen({ port: address.port, host: address.host, ipv6Only: true, exclusive: true }, () =>
-      server.close(() => resolve()),
-    );
+    server.listen({ port: address.port, host: address.host, ipv6Only: true, exclusive: true }, () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
   });
 }
 

@@ -1,3 +1,5 @@
+import type { DescriptorSet } from './descriptor-set.js';
+
 /**
  * What the data plane needs of the operating system. Two tiers offer it: `batched/` (Linux, system calls by
  * FFI) and `portable/` (node:dgram and node:net). Both pass test/contract/io-tier.test.ts.
@@ -85,6 +87,8 @@ export interface Tier {
    * SO_REUSEPORT group goes on taking its share of the packets, so somebody must close them.
    */
   readonly descriptors: readonly number[];
+  /** Likewise the connections that are open: their peers would wait for answers until they give up. */
+  readonly connections: DescriptorSet | undefined;
 }
 
 /** A socket could not be opened or bound. */
@@ -104,3 +108,7 @@ export class ListenError extends Error {
 export const DATAGRAM_IN_MAX = 2048;
 /** Read from one connection before others get their turn: many queries, but few enough to be quick. */
 export const STREAM_READ_BYTES = 4096;
+/** Kernel buffers of a UDP socket: room for a burst while the thread does something else. */
+export const UDP_BUFFER_BYTES: number = 4 << 20;
+/** Connections that wait to be accepted; one too many would come again after a second. */
+export const LISTEN_BACKLOG = 4096;

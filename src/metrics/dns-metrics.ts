@@ -97,6 +97,7 @@ function queries(registry: Registry, sum: (counter: number) => number): void {
     [{ event: 'refused' }, sum(COUNTER.TLS_REFUSED)],
     [{ event: 'failed' }, sum(COUNTER.TLS_FAILED)],
     [{ event: 'timeout' }, sum(COUNTER.TLS_TIMEOUT)],
+    [{ event: 'slow' }, sum(COUNTER.TLS_SLOW)],
   ]);
   counter(registry, 'dns_doh_refused_total', 'DNS over HTTPS requests answered with an error.', [], () => [
     [{}, sum(COUNTER.DOH_REFUSED)],

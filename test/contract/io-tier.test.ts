@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { descriptorsIn } from '../../src/io/descriptor-set.js';
 import { claimAddress } from '../../src/io/free-port.js';
 import { type DatagramHandler, ListenError, type SocketAddress } from '../../src/io/tier.js';
 import {
@@ -226,6 +227,18 @@ describe.each(['batched', 'portable'] as const)('the %s tier', (name) => {
     await until(() => ended);
     expect(streams.events).toEqual(['opened', 'closed', 'opened', 'closed']);
     for (const { socket } of [first, second]) socket.destroy();
+  });
+
+  test('keeps a list of open connections, where they would outlive the thread', async () => {
+    const { address, tier, streams } = await listen();
+    const open = () => (tier.connections ? descriptorsIn(tier.connections).length : 0);
+    const clients = await Promise.all([1, 2, 3].map(() => connect(address)));
+    await until(() => streams.events.length === 3);
+    expect(open()).toBe(name === 'batched' ? 3 : 0);
+    for (const { socket } of clients.slice(1)) socket.destroy();
+    await until(() => streams.events.filter((event) => event === 'closed').length === 2);
+    expect(open()).toBe(name === 'batched' ? 1 : 0);
+    clients[0]!.socket.destroy();
   });
 
   test('tells once of a connection that its peer reset', async () => {

@@ -9,8 +9,10 @@ import { FUZZ_ZONES } from '../support/fuzz-world.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { packet } from '../support/packet.js';
 import { endPrograms } from '../support/process.js';
+import { until } from '../support/until.js';
 
 const CONNECTIONS_MAX = 20;
+const PER_CLIENT_MAX = 8;
 const WAIT_MS = 3000;
 const honest = (id: number) => packet({ id, name: 'www.example.com' });
 
@@ -22,7 +24,8 @@ describe.each(['batched', 'portable'])('floods, with dns.io: %s', (io) => {
     const zones = Object.fromEntries(
       Object.entries(FUZZ_ZONES).map(([name, text]) => [`${name}.yaml`, text]),
     );
-    node = await startNode({ zones, config: { dns: { io, tcp: { max_connections: CONNECTIONS_MAX } } } });
+    const tcp = { max_connections: CONNECTIONS_MAX, max_per_client: PER_CLIENT_MAX };
+    node = await startNode({ zones, config: { dns: { io, tcp } } });
     flood = createSocket('udp4');
     flood.connect(node.port, '127.0.0.1');
     await once(flood, 'connect');
@@ -71,5 +74,22 @@ describe.each(['batched', 'portable'])('floods, with dns.io: %s', (io) => {
       expect((await askTcp(node.port, honest(id), WAIT_MS))?.length).toBeGreaterThan(12);
     }
     expect((await askUdp(node.port, honest(99), WAIT_MS))?.length).toBeGreaterThan(12);
+  });
+
+  it('one address can’t fill the table: silent connections of others stay', async () => {
+    const open = async (localAddress: string) => {
+      const socket = createConnection({ port: node.port, host: '127.0.0.1', localAddress });
+      socket.on('error', () => {}).resume();
+      idle.push(socket);
+      await once(socket, 'connect');
+      return socket;
+    };
+    const others = await Promise.all(['127.0.0.1', '127.0.0.3', '127.0.0.4'].map(open));
+    const many: Socket[] = [];
+    for (let i = 0; i < 3 * CONNECTIONS_MAX; i++) many.push(await open('127.0.0.2'));
+    await until('the flood to be cut', () => many.filter(({ closed }) => !closed).length === PER_CLIENT_MAX);
+    expect(others.map(({ closed }) => closed)).toEqual([false, false, false]);
+    // And a new one from the same address is served, in place of one that asks nothing.
+    expect((await askTcp(node.port, honest(1), WAIT_MS))?.length).toBeGreaterThan(12);
   });
 });

@@ -20,6 +20,9 @@ export interface TestNode {
   /** Ports of 127.0.0.1 and ::1. */
   readonly port: number;
   readonly portV6: number;
+  /** Of DNS over TLS and HTTPS, at 127.0.0.1; 0 where it is not served. */
+  readonly dot: number;
+  readonly doh: number;
   readonly api: string;
   readonly tokens: { readonly admin: string; readonly report: string };
   writeZone(file: string, text: string): void;
@@ -29,8 +32,12 @@ export interface TestNode {
   metric(series: string): Promise<number>;
 }
 
+type Listening = readonly { readonly host: string; readonly port: number }[];
+
 interface Serving {
-  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly listen: Listening;
+  readonly dot?: Listening;
+  readonly doh?: Listening;
   readonly api: { readonly port: number };
 }
 
@@ -64,7 +71,7 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
 function testNode(
   program: Program,
   folder: string,
-  { listen, api: { port } }: Serving,
+  { listen, dot = [], doh = [], api: { port } }: Serving,
   writeZone: TestNode['writeZone'],
 ): TestNode {
   const api = `http://127.0.0.1:${port}`;
@@ -79,6 +86,8 @@ function testNode(
     folder,
     port: listen.find(({ host }) => host === '127.0.0.1')?.port ?? 0,
     portV6: listen.find(({ host }) => host === '::1')?.port ?? 0,
+    dot: dot.find(({ host }) => host === '127.0.0.1')?.port ?? 0,
+    doh: doh.find(({ host }) => host === '127.0.0.1')?.port ?? 0,
     api,
     tokens,
     writeZone,

@@ -23,6 +23,8 @@ export interface Question {
   readonly edns?: boolean;
   readonly source?: string;
   readonly tcp?: boolean;
+  /** An encrypted transport, in place of `tcp`. */
+  readonly over?: 'dot' | 'doh';
   readonly flags?: number;
   readonly class?: number;
 }
@@ -35,6 +37,8 @@ export interface RigOptions {
   readonly identity?: Identity;
   /** Milliseconds since 1970. */
   readonly nowMs?: number;
+  /** What streams tell of their idle timeout, in units of 100 ms. */
+  readonly keepalive?: number;
 }
 
 /** A zone file: `body` with the head that every test zone shares. */
@@ -136,14 +140,15 @@ export class QueryRig {
   }
 
   #respond(responder: Responder, bytes: Uint8Array, question: Question, inPlace: boolean): Uint8Array {
-    const limit = question.tcp ? STREAM_MAX : this.#datagramMax;
+    const isStream = question.tcp === true || question.over !== undefined;
+    const limit = isStream ? STREAM_MAX : this.#datagramMax;
     const room = Math.max(limit, bytes.length);
     const input = new Uint8Array(START + room + 64).fill(GUARD);
     input.set(bytes, START);
     const output = inPlace ? input : new Uint8Array(BASE + room + 64).fill(GUARD);
     const base = inPlace ? START : BASE;
     const source = addressOf(question.source ?? '192.0.2.200');
-    const handler = question.tcp ? responder.message : responder.datagram;
+    const handler = responder[question.over ?? (question.tcp ? 'message' : 'datagram')];
     const from = Uint8Array.from([9, ...source]);
     const family = source.length === 4 ? 4 : 6;
     const length = handler(input, START, START + bytes.length, output, base, from, 1, family);
@@ -153,7 +158,7 @@ export class QueryRig {
     return output.slice(base, base + length);
   }
 
-  #newResponder(counters: Float64Array, { seed = 1, identity }: RigOptions): Responder {
+  #newResponder(counters: Float64Array, { seed = 1, identity, keepalive = -1 }: RigOptions): Responder {
     const options = {
       listen: [],
       io: 'portable',
@@ -163,12 +168,14 @@ export class QueryRig {
       proxies: [],
     } as const;
     const { snapshot } = this.compiled;
-    return new Responder(
+    const responder = new Responder(
       { options, snapshot, health: this.health, counters, seed, ...(identity && { identity }) },
       (error) => {
         throw error;
       },
     );
+    responder.keepalive = () => keepalive;
+    return responder;
   }
 
   /** The rdata of the answers, sorted. */

@@ -36,7 +36,7 @@ export const COUNTER = {
   TLS_REFUSED: 53,
   /** The handshake failed, or took too long. */
   TLS_FAILED: 54,
-  /** Closed for its age, or for saying nothing. */
+  /** Closed for its age, for asking nothing, or to make room. */
   TLS_TIMEOUT: 55,
   /** Requests of DNS over HTTPS that were answered with an HTTP error. */
   DOH_REFUSED: 56,
@@ -44,6 +44,8 @@ export const COUNTER = {
   PROXY_REFUSED: 57,
   /** Rate-limited answers: by ANSWER_KIND, and of each those that were truncated, not sent, or only counted. */
   LIMITED: 64,
+  /** Connections of DNS over HTTPS closed for a head, a body or a reader that is too slow. */
+  TLS_SLOW: 58,
   SIZE: 96,
 } as const;
 

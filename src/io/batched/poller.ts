@@ -8,7 +8,8 @@ const DATA_AT = process.arch === 'x64' ? 4 : 8;
 /** One epoll instance, and a callback for each descriptor in it. Level-triggered. */
 export class Poller {
   readonly #linux: Linux;
-  readonly #epoll: number;
+  /** Of the epoll instance itself. */
+  readonly fd: number;
   readonly #callbacks = new Map<number, (events: number) => void>();
   readonly #event = new Uint8Array(EVENT_BYTES);
   readonly #eventView = new DataView(this.#event.buffer);
@@ -16,8 +17,8 @@ export class Poller {
 
   constructor(linux: Linux) {
     this.#linux = linux;
-    this.#epoll = linux.epollCreate(0);
-    if (this.#epoll < 0) throw new Error(`epoll_create1 failed: errno ${linux.errno()}`);
+    this.fd = linux.epollCreate(0);
+    if (this.fd < 0) throw new Error(`epoll_create1 failed: errno ${linux.errno()}`);
     const memory = linux.allocate(EVENTS_MAX * EVENT_BYTES);
     this.#events = { address: memory.address, view: new DataView(memory.buffer) };
   }
@@ -37,7 +38,7 @@ export class Poller {
 
   /** Waits at most `timeoutMs` and calls back for each descriptor that is ready. */
   poll(timeoutMs: number): void {
-    const count = this.#linux.epollWait(this.#epoll, this.#events.address, EVENTS_MAX, timeoutMs);
+    const count = this.#linux.epollWait(this.fd, this.#events.address, EVENTS_MAX, timeoutMs);
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_BYTES;
       // A callback may have removed a later descriptor of this round.
@@ -48,12 +49,12 @@ export class Poller {
 
   close(): void {
     this.#callbacks.clear();
-    this.#linux.close(this.#epoll);
+    this.#linux.close(this.fd);
   }
 
   #control(operation: number, fd: number, events: number): void {
     this.#eventView.setUint32(0, events, true);
     this.#eventView.setInt32(DATA_AT, fd, true);
-    this.#linux.epollCtl(this.#epoll, operation, fd, this.#event);
+    this.#linux.epollCtl(this.fd, operation, fd, this.#event);
   }
 }

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { addressBytes } from '../address.js';
-import { ListenError, type SocketAddress } from '../tier.js';
+import { LISTEN_BACKLOG, ListenError, type SocketAddress, UDP_BUFFER_BYTES } from '../tier.js';
 import {
   AF,
   ERRNO,
@@ -17,9 +17,6 @@ import {
   TCP_NODELAY,
 } from './linux.js';
 
-/** Kernel buffers of a UDP socket: room for a burst while the thread does something else. */
-const UDP_BUFFER_BYTES = 4 << 20;
-const LISTEN_BACKLOG = 4096;
 /** How long a busy UDP socket is waited on by itself: so long others may have to wait for their turn. */
 const UDP_WAIT_MICROSECONDS = 1000;
 

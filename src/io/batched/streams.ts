@@ -1,10 +1,16 @@
+import {
+  addDescriptor,
+  createDescriptorSet,
+  type DescriptorSet,
+  removeDescriptor,
+} from '../descriptor-set.js';
 import { STREAM_READ_BYTES, type StreamConnection, type StreamHandler } from '../tier.js';
 import { EAGAIN, EINTR, EPOLL, type Linux, MSG, type NativeMemory, SOCK } from './linux.js';
 import type { Poller } from './poller.js';
 import { setNoDelay } from './socket.js';
 
 /** Connections accepted at one wake-up before others get their turn. */
-const ACCEPTS = 64;
+const ACCEPTS = 16;
 /** Handed to the kernel by one call. */
 const WRITE_BYTES = 65_536;
 
@@ -65,6 +71,7 @@ export class StreamListener {
       onClosed: (closed) => this.#connections.delete(closed),
     });
     this.#connections.add(connection);
+    addDescriptor(this.#shared.open, fd);
     connection.start();
   }
 }
@@ -79,6 +86,8 @@ export class StreamBuffers {
   readonly write: NativeMemory;
   readonly writeBytes: Uint8Array;
   readonly queueMax: number;
+  /** Connections, of all listeners. */
+  readonly open: DescriptorSet = createDescriptorSet();
 
   constructor(linux: Linux, queueMax: number) {
     this.address = linux.allocate(64);
@@ -123,7 +132,9 @@ class BatchedConnection implements StreamConnection {
 
   start(): void {
     this.#modules.poller.add(this.#fd, EPOLL.IN | EPOLL.RDHUP, (events) => this.#ready(events));
-    if (!this.#modules.handler.opened(this)) this.destroy();
+    if (!this.#modules.handler.opened(this)) return this.destroy();
+    // A query is often there already; and who has asked is not the one to go when there are too many connections.
+    this.#read();
   }
 
   write(bytes: Uint8Array, from: number, end: number): boolean {
@@ -153,6 +164,7 @@ class BatchedConnection implements StreamConnection {
     this.#closed = true;
     this.#queue = [];
     this.#modules.poller.remove(this.#fd);
+    removeDescriptor(this.#modules.buffers.open, this.#fd);
     this.#modules.linux.close(this.#fd);
     this.#modules.onClosed(this);
     this.#modules.handler.closed(this);

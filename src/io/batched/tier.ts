@@ -1,3 +1,4 @@
+import type { DescriptorSet } from '../descriptor-set.js';
 import type {
   DatagramHandler,
   SocketAddress,
@@ -100,7 +101,12 @@ export class BatchedTier implements Tier {
   }
 
   get descriptors(): readonly number[] {
-    return [...this.#udp.map(({ fd }) => fd), ...this.#listeners.map(({ fd }) => fd), this.wakeFd];
+    const listeners = [...this.#udp, ...this.#listeners];
+    return [...listeners.map(({ fd }) => fd), this.wakeFd, this.#poller.fd];
+  }
+
+  get connections(): DescriptorSet {
+    return this.#buffers.open;
   }
 
   #woken(): void {

@@ -4,6 +4,7 @@ import { addressBytes } from '../address.js';
 import { listenError } from '../free-port.js';
 import {
   type DatagramHandler,
+  LISTEN_BACKLOG,
   type SocketAddress,
   STREAM_READ_BYTES,
   type StreamConnection,
@@ -11,6 +12,7 @@ import {
   type Tier,
   type TierEvents,
   type TierOptions,
+  UDP_BUFFER_BYTES,
 } from '../tier.js';
 
 const TICK_MS = 1000;
@@ -21,6 +23,7 @@ export class PortableTier implements Tier {
   readonly wakeFd = -1;
   /** Node closes its own sockets with the thread. */
   readonly descriptors: readonly number[] = [];
+  readonly connections = undefined;
   readonly #options: TierOptions;
   readonly #events: TierEvents;
   readonly #now: () => number;
@@ -80,6 +83,7 @@ export class PortableTier implements Tier {
         // An ICMP error for an earlier answer; nobody waits for it.
         socket.on('error', () => this.#events.sendFailed(1));
         socket.on('message', (message, from) => this.#datagram(socket, message, from, handler));
+        enlargeBuffers(socket);
         this.#udp.push(socket);
         resolve(socket.address().port);
       });
@@ -104,7 +108,10 @@ export class PortableTier implements Tier {
     return new Promise((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, address)));
       server.listen(
-        { port: address.port, host: address.host, ipv6Only: true, exclusive: true, ...this.#reuse() },
+        {
+          ...{ port: address.port, host: address.host, ipv6Only: true, exclusive: true },
+          ...{ backlog: LISTEN_BACKLOG, ...this.#reuse() },
+        },
         () => {
           server.removeAllListeners('error');
           // EMFILE and the like: the connection is lost, the server goes on.
@@ -133,6 +140,16 @@ export class PortableTier implements Tier {
   /** Known from Node 22.12 on; older versions ignore it, and then one thread only may listen. */
   #reuse(): { reusePort?: boolean } {
     return this.#options.shared ? { reusePort: true } : {};
+  }
+}
+
+/** Some systems refuse more than they allow; then the default stays. */
+function enlargeBuffers(socket: UdpSocket): void {
+  try {
+    socket.setRecvBufferSize(UDP_BUFFER_BYTES);
+    socket.setSendBufferSize(UDP_BUFFER_BYTES);
+  } catch {
+    // A burst may then lose more.
   }
 }
 

@@ -20,12 +20,16 @@ const bracket: DatagramHandler = (input, start, end, output, base) => {
 
 class FakeConnection implements StreamConnection {
   readonly family = 4;
-  readonly source = Uint8Array.of(192, 0, 2, 1);
+  readonly source: Uint8Array;
   readonly sent: string[] = [];
   state: 'open' | 'ended' | 'destroyed' = 'open';
   takes = true;
   writes = 0;
   onClosed: () => void = () => {};
+
+  constructor(source: readonly number[]) {
+    this.source = Uint8Array.from(source);
+  }
 
   write(bytes: Uint8Array, from: number, end: number): boolean {
     this.writes++;
@@ -53,8 +57,8 @@ class FakeConnection implements StreamConnection {
 function service(limits = LIMITS) {
   const counters = new Float64Array(COUNTER.SIZE);
   const tcp = new TcpService(bracket, limits, counters, 0);
-  const open = () => {
-    const connection = new FakeConnection();
+  const open = (source: readonly number[] = [192, 0, 2, 1]) => {
+    const connection = new FakeConnection(source);
     connection.onClosed = () => tcp.closed(connection);
     if (!tcp.opened(connection)) connection.destroy();
     return connection;
@@ -264,11 +268,22 @@ describe('TcpService', () => {
     expect([connection.state, connection.sent]).toEqual(['ended', ['[one]', '[two]']]);
   });
 
-  it('lets one client fill a part of the table only', () => {
-    const { open, count } = service({ ...LIMITS, maxConnections: 10, maxPerClient: 2 });
-    const states = () => [open(), open(), open()].map(({ state }) => state);
-    expect(states()).toEqual(['open', 'open', 'destroyed']);
-    expect(count('TCP_REFUSED')).toBe(1);
+  it('lets one client fill a part of the table only: its next connection displaces its own', () => {
+    const { tcp, open, feed, count } = service({ ...LIMITS, maxConnections: 10, maxPerClient: 3 });
+    const other = open([192, 0, 2, 2]);
+    const own = [open(), open(), open()];
+    feed(own[0]!, framed('q'));
+    const next = open();
+    expect([other, ...own, next].map(({ state }) => state)).toEqual([
+      ...['open', 'open', 'destroyed', 'open', 'open'],
+    ]);
+    // One that asked long ago gives way too; none that has just asked.
+    for (const connection of [own[2]!, next]) feed(connection, framed('q'));
+    expect([open().state, count('TCP_REFUSED')]).toEqual(['destroyed', 1]);
+    tcp.tick(1000);
+    for (const connection of [own[2]!, next]) feed(connection, framed('q'));
+    expect([open().state, own[0]!.state, other.state]).toEqual(['open', 'destroyed', 'open']);
+    expect([tcp.connections, count('TCP_REFUSED'), count('TCP_TIMEOUT')]).toEqual([4, 1, 2]);
   });
 
   it('asks clients to close when the table is nearly full', () => {
