@@ -97,16 +97,13 @@ function readTypes(draft: Draft, record: ZoneRecord, at: Path): readonly number[
   const types: number[] = [];
   for (const [i, text] of given.entries()) {
     const type = typeNumber(text);
-    if (type !== undefined && type !== TYPE.DNAME && text !== '') types.push(type);
+    if (type !== undefined && text !== '') types.push(type);
     else report(draft, Array.isArray(record.type) ? [...at, 'type', i] : [...at, 'type'], wrongType(text));
   }
   return types.length === given.length ? types : undefined;
 }
 
 function wrongType(text: string): string {
-  if (typeNumber(text) === TYPE.DNAME) {
-    return 'DNAME is not supported yet; use a wildcard CNAME, or delegate the name';
-  }
   if (text.toUpperCase() === 'ALIAS')
     return 'ALIAS is not supported yet; at the apex use a dynamic A and AAAA record';
   const names = knownTypes()

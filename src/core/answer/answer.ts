@@ -4,11 +4,24 @@ import { pickEndpoints } from '../policy/pick.js';
 import { NO_POOL, steer, TAKE } from '../policy/steer.js';
 import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
+import { followName } from './dname.js';
 import { findNode, hashName } from './name-table.js';
 import { CHAOS, COOKIE_ONLY, DROP, parseQuery } from './parse.js';
 import type { Query } from './query.js';
 import { REASON } from './reason.js';
-import { ANSWERS_MAX, CHASE, ENDPOINT, FAMILY, GLUE, NODE, RRSET, RRSET_KIND, ZONE } from './snapshot.js';
+import {
+  ANSWERS_MAX,
+  CHASE,
+  ENDPOINT,
+  FAMILY,
+  GLUE,
+  NODE,
+  RRSET,
+  RRSET_KIND,
+  STOP,
+  WILDCARD_DNAME,
+  ZONE,
+} from './snapshot.js';
 import {
   beginAnswer,
   finishAnswer,
@@ -58,15 +71,25 @@ function resolve(query: Query): void {
   const { nodes } = query.snapshot;
   const zone = nodes[query.encloser + NODE.ZONE]!;
   if (node === NO_SUCH_NAME) return negative(query, zone, RCODE.NXDOMAIN);
+  if (node === BELOW_DNAME) return answerBelowDname(query, zone);
   const cut = nodes[node + NODE.CUT]!;
   // DS is the parent's at the cut itself, not below it (RFC 4035 §3.1.4.1).
   const atCut = cut === node && nodes[node + NODE.NAME_LENGTH] === query.nameLength;
   if (cut >= 0 && !(atCut && query.type === TYPE.DS)) return refer(query, cut, zone);
-  answerFrom(query, node, zone);
+  answerFrom(query, node, zone, QUESTION_NAME);
+}
+
+/** The question's name is followed as if it were an alias's target. */
+function answerBelowDname(query: Query, zone: number): void {
+  query.aliasAt = QUESTION_NAME;
+  const target = followName(query, zone);
+  if (ends(query, target, zone)) return;
+  answerFrom(query, target, zone, query.aliasAt);
 }
 
 const NOT_OURS = -1;
 const NO_SUCH_NAME = -2;
+const BELOW_DNAME = -3;
 
 /**
  * The node that answers for the question's name: its own, the wildcard below its closest encloser
@@ -102,8 +125,8 @@ function ownerBelow(query: Query, encloser: number): number {
   }
   const wildcard = nodes[encloser + NODE.WILDCARD]!;
   if (wildcard < 0) {
-    query.trace?.name(encloser, 'missing');
-    return NO_SUCH_NAME;
+    query.trace?.name(encloser, wildcard === WILDCARD_DNAME ? 'dname' : 'missing');
+    return wildcard === WILDCARD_DNAME ? BELOW_DNAME : NO_SUCH_NAME;
   }
   query.trace?.name(wildcard, 'wildcard');
   return wildcard;
@@ -120,9 +143,9 @@ function exactOwner(query: Query, node: number): number {
 }
 
 /** Answers from one owner name, following aliases inside the zone (RFC 1034 §4.3.2 step 3a). */
-function answerFrom(query: Query, first: number, zone: number): void {
+function answerFrom(query: Query, first: number, zone: number, firstOwner: number): void {
   let node = first;
-  let owner = QUESTION_NAME;
+  let owner = firstOwner;
   for (let aliases = 0; aliases <= ALIASES_MAX; aliases++) {
     const rrset = findRRset(query, node);
     if (rrset < 0) {
@@ -133,14 +156,14 @@ function answerFrom(query: Query, first: number, zone: number): void {
     // An alias is all that its name has: it answers ANY too (RFC 8482 §4.1).
     const isAlias =
       nodes[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME && query.type !== TYPE.ANY;
-    const target =
+    let target =
       nodes[rrset + RRSET.KIND] === RRSET_KIND.STATIC
         ? writeStatic(query, rrset, zone, owner)
         : writeDynamic(query, rrset, zone, owner);
     if (!isAlias || target === STOP) return;
     query.trace?.alias(target);
-    if (target === CHASE.OUTSIDE) return;
-    if (target === CHASE.NXDOMAIN) return negative(query, zone, RCODE.NXDOMAIN);
+    if (target === CHASE.DNAME) target = followName(query, zone);
+    if (ends(query, target, zone)) return;
     // An alias in a loop stands in the answer once (RFC 2181 §5).
     visited[aliases] = node;
     if (visited.lastIndexOf(target, aliases) >= 0) return;
@@ -150,11 +173,14 @@ function answerFrom(query: Query, first: number, zone: number): void {
   }
 }
 
+/** Whether nothing follows an alias with this target. */
+function ends(query: Query, target: number, zone: number): boolean {
+  if (target === CHASE.NXDOMAIN) negative(query, zone, RCODE.NXDOMAIN);
+  return target < 0;
+}
+
 /** Nodes whose aliases are in the answer already. */
 const visited: Int32Array = new Int32Array(ALIASES_MAX + 1);
-
-/** No further record: done, truncated, or already a negative answer. */
-const STOP = -3;
 
 /** The RRset of the asked type at a node, or its CNAME; its place in `nodes`, or -1. */
 function findRRset(query: Query, node: number): number {

@@ -2,13 +2,13 @@ import { TYPE } from '../dns/iana.js';
 import { labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
 import type { DynamicRRset, StaticRRset } from '../zone/model.js';
-import { aliasTarget } from './alias-target.js';
+import { aliasTarget, hasDname } from './alias-target.js';
 import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
 import { compilePools, numberPools } from './compile-pools.js';
 import { compileSteering } from './compile-steering.js';
 import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
-import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
+import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND, WILDCARD_DNAME } from './snapshot.js';
 import { sharedInts } from './table.js';
 import { buildTree, nameKey, type TreeNode, wireName, type ZoneTree } from './zone-tree.js';
 
@@ -109,7 +109,7 @@ function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
     const { place } = node;
     const { nodes } = build;
     nodes.set(place + NODE.CUT, node.cut ? node.cut.place : -1);
-    nodes.set(place + NODE.WILDCARD, node.wildcard ? node.wildcard.place : -1);
+    nodes.set(place + NODE.WILDCARD, node.wildcard?.place ?? (hasDname(node) ? WILDCARD_DNAME : -1));
     let next = nodes.get(place + NODE.RRSETS);
     const write = (fields: readonly number[]) => {
       for (let i = 0; i < fields.length; i++) nodes.set(next + i, fields[i]!);

@@ -108,7 +108,7 @@ class Narrator implements Trace {
     this.#request = request;
   }
 
-  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void {
+  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'dname' | 'missing' | 'not-ours'): void {
     this.#node = node;
     const asked = formatName(this.#request.name);
     const found = this.#found(node);
@@ -121,6 +121,7 @@ class Narrator implements Trace {
       exact: `${asked} is a name of the zone ${zone}`,
       wildcard: `${asked} does not exist in ${zone}; the wildcard ${found.name} answers for it`,
       delegation: `${asked} is delegated at ${found.name} (zone ${zone})`,
+      dname: `${asked} is below ${found.name} (zone ${zone}), which has a DNAME`,
       missing: `${asked} does not exist in ${zone}; the closest name is ${found.name}`,
       'not-ours': '',
     }[how];
@@ -133,9 +134,16 @@ class Narrator implements Trace {
       ? `the CNAME is followed to ${found.name}`
       : target === CHASE.NXDOMAIN
         ? 'the CNAME leads to a name that does not exist in this zone'
-        : 'the CNAME leads out of this zone: the resolver asks on';
+        : target === CHASE.DNAME
+          ? 'the CNAME leads to a name below a DNAME'
+          : 'the CNAME leads out of this zone: the resolver asks on';
     if (found) this.#node = target;
     this.#steps.push({ step: 'alias', text, ...(found && { name: found.name }) });
+  }
+
+  dname(node: number): void {
+    const found = this.#found(node)!;
+    this.#steps.push({ step: 'alias', text: `the DNAME of ${found.name} is followed`, name: found.name });
   }
 
   client(_trie: number, cls: number, depth: number): void {

@@ -47,7 +47,7 @@ export const NODE = {
   ZONE: 1,
   /** The delegation at or above this name, as a node; -1 where the zone is authoritative. */
   CUT: 2,
-  /** The `*` child, as a node. */
+  /** What answers for names below that don't exist: the `*` child, as a node, WILDCARD_DNAME, or -1 for nothing. */
   WILDCARD: 3,
   /** At the apex of a zone whose parent is served too: the parent's node, which owns the DS RRset. */
   PARENT_SIDE: 4,
@@ -57,6 +57,9 @@ export const NODE = {
   /** The name in lower-case wire form, as little-endian words, the last one filled up with zeros. */
   NAME: 7,
 } as const;
+
+/** In NODE.WILDCARD: the node has a DNAME, which leads every name below it elsewhere. */
+export const WILDCARD_DNAME = -2;
 
 export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1 } as const;
 
@@ -88,8 +91,11 @@ export const RRSET = {
   STRIDE: 9,
 } as const;
 
-/** Where a CNAME leads when not to a node of its own zone. */
-export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2 } as const;
+/** Where a CNAME leads when not to a node of its own zone; DNAME: below one, so that the name has to be read. */
+export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2, DNAME: -3 } as const;
+
+/** Instead of a target: no further record. The answer is done, truncated, or already negative. */
+export const STOP = -4;
 
 export const MODE = {
   /** `[count, pool, pool, …]`: the first pool that is up. */

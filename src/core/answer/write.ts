@@ -29,6 +29,7 @@ export function beginAnswer(query: Query): void {
   query.authoritative = true;
   query.truncated = false;
   query.scope = 0;
+  query.dnames = 0;
   // The payload size is about datagrams; a stream carries up to its own limit (RFC 7766 §8).
   const datagram = !query.stream && query.payloadSize < query.transportLimit;
   query.limit = base + (datagram ? query.payloadSize : query.transportLimit) - optLength(query);
@@ -99,6 +100,35 @@ export function writeRecord(
   writeFixed(query.outputView, at, owner, type, ttl, length);
   for (let i = 0; i < length; i++) output[at + 12 + i] = bytes[from + i]!;
   query.at = at + 12 + length;
+  return true;
+}
+
+/**
+ * The CNAME that a DNAME stands for: the first `labels` labels (of `bytes` bytes) at `offsets` of the message, then
+ * a pointer to `target`, an offset in it.
+ */
+export function writeSynthesised(
+  query: Query,
+  owner: number,
+  ttl: number,
+  offsets: Int32Array,
+  labels: number,
+  bytes: number,
+  target: number,
+): boolean {
+  const { output, base, at } = query;
+  if (at + 12 + bytes + 2 > query.limit) return false;
+  let end = at + 12;
+  for (let label = 0; label < labels; label++) {
+    const from = base + offsets[label]!;
+    const size = output[from]!;
+    for (let i = 0; i <= size; i++) output[end + i] = output[from + i]!;
+    end += 1 + size;
+  }
+  output[end] = 0xc0 | (target >> 8);
+  output[end + 1] = target & 0xff;
+  query.at = end + 2;
+  writeFixed(query.outputView, at, owner, TYPE.CNAME, ttl, end + 2 - at - 12);
   return true;
 }
 

@@ -141,6 +141,10 @@ function validateAbove(
   findings: Findings,
 ): void {
   if (index.cuts.size === 0 && index.dnames.size === 0) return;
+  if (rrset.name !== zone.origin && index.dnames.has(zone.origin)) {
+    belowDname(rrset, zone.origin, at, findings);
+    return;
+  }
   for (const ancestor of selfAndParents(rrset.name, zone.origin)) {
     const own = ancestor === rrset.name;
     if (index.cuts.has(ancestor) && !mayStandAtCut(index, rrset, own)) {
@@ -150,11 +154,15 @@ function validateAbove(
       return;
     }
     if (!own && index.dnames.has(ancestor)) {
-      const message = `${rrset.name} is below ${ancestor}, which has a DNAME: nothing may stand there (RFC 6672 §2.4)`;
-      findings.add(at, 'below-dname', message);
+      belowDname(rrset, ancestor, at, findings);
       return;
     }
   }
+}
+
+function belowDname(rrset: RRset, owner: string, at: FindingPath, findings: Findings): void {
+  const message = `${rrset.name} is below ${owner}, which has a DNAME: nothing may stand there (RFC 6672 §2.4)`;
+  findings.add(at, 'below-dname', message);
 }
 
 function mayStandAtCut(index: NameIndex, rrset: RRset, own: boolean): boolean {
