@@ -1,7 +1,6 @@
 import { RCODE, TYPE } from '../dns/iana.js';
 import { UNKNOWN_BIT } from '../health/word.js';
-import { pickEndpoints } from '../policy/pick.js';
-import { NO_POOL, steer, TAKE } from '../policy/steer.js';
+import { chooseEndpoints } from '../policy/choose.js';
 import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
 import { followName } from './dname.js';
@@ -234,15 +233,8 @@ const chosen: Int32Array = new Int32Array(ANSWERS_MAX);
 /** Lets the policy choose and writes what it chose; returns where a CNAME endpoint leads, or STOP. */
 function writeDynamic(query: Query, rrset: number, zone: number, owner: number): number {
   const { nodes, endpoints, blobs } = query.snapshot;
-  const result = steer(query, rrset);
-  if (result === NO_POOL) {
-    negative(query, zone, RCODE.NOERROR);
-    return STOP;
-  }
   const family = nodes[rrset + RRSET.FAMILY]!;
-  let count = pickEndpoints(query, result >> 2, family, result & 3, chosen);
-  // A health word changed since the pool was judged: rather all than nothing.
-  if (count === 0) count = pickEndpoints(query, result >> 2, family, TAKE.ALL, chosen);
+  const count = chooseEndpoints(query, rrset, chosen);
   if (count === 0) {
     negative(query, zone, RCODE.NOERROR);
     return STOP;

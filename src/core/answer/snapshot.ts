@@ -102,7 +102,12 @@ export const MODE = {
   CHAIN: 0,
   /** `[count, pool, weight, pool, weight, …, fallback count, pool, …]`: by weight among those up. */
   WEIGHTED: 1,
+  /** REGION_LIST, with a chain behind it for when none of its pools is up. */
+  REGIONS: 2,
 } as const;
+
+/** `[wanted, count, pool, region, pool, region, …]`: one endpoint in each of the first `wanted` regions that are up. */
+export const REGION_LIST = { WANTED: 0, COUNT: 1, POOLS: 2 } as const;
 
 export const ZONE = {
   APEX: 0,
@@ -128,7 +133,17 @@ export const GLUE = {
 export const FAMILY = { A: 0, AAAA: 1, CNAME: 2 } as const;
 export const FAMILIES = ['A', 'AAAA', 'CNAME'] as const;
 
-export const PICK = { WEIGHTED: 0, ALL: 1, FIRST: 2, HASH: 3 } as const;
+/** A pool's PICK: one of these kinds, SHUFFLED or not, and from bit ANSWERS_SHIFT on how many endpoints to answer. */
+export const PICK = {
+  WEIGHTED: 0,
+  ALL: 1,
+  FIRST: 2,
+  HASH: 3,
+  /** Mask of the kind. */
+  KIND: 7,
+  SHUFFLED: 8,
+  ANSWERS_SHIFT: 4,
+} as const;
 
 /** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up. */
 export const POOL = {
@@ -156,7 +171,7 @@ export const ENDPOINT = {
   STRIDE: 6,
 } as const;
 
-/** Answers hold at most this many addresses of a pool. */
+/** Answers hold at most this many addresses of a pool (as in `core/zone/model.ts`). */
 export const ANSWERS_MAX = 8;
 
 /** The prefix of a client that a `hash` pick looks at. */

@@ -71,6 +71,10 @@ export interface Pool {
   /** Name of a monitor of this zone. A pool without one is up. */
   readonly monitor?: string;
   readonly pick: Pick;
+  /** How many endpoints an answer has at most, 1 to ANSWERS_MAX; absent: as many as fit for `all`, else one. */
+  readonly answers?: number;
+  /** Absent: true. False keeps endpoints in the order of the pool. */
+  readonly shuffle?: boolean;
   /** 0 to 1: below this fraction of its weight (of one family) the pool is down. */
   readonly minUp: number;
   readonly endpoints: readonly Endpoint[];
@@ -88,7 +92,8 @@ export interface Rule {
 
 export type Steering =
   | { readonly kind: 'rules'; readonly rules: readonly Rule[] }
-  | { readonly kind: 'nearest'; readonly pools: readonly string[] }
+  /** `regions`: that many of the nearest in one answer, with one endpoint each; absent: one. */
+  | { readonly kind: 'nearest'; readonly pools: readonly string[]; readonly regions?: number }
   | {
       readonly kind: 'weighted';
       readonly pools: readonly { readonly pool: string; readonly weight: number }[];
