@@ -35,6 +35,10 @@ function ownerName(draft: Draft, key: string): ReturnType<typeof readName> {
 }
 
 function readRecord(draft: Draft, key: string, name: string, record: ZoneRecord, at: Path): void {
+  if (typeof record.type === 'string' && record.type.toUpperCase() === 'ALIAS') {
+    readAlias(draft, name, record, at);
+    return;
+  }
   const types = readTypes(draft, record, at);
   if (!types) return;
   const ttl = seconds(record.ttl, draft.ttl);
@@ -56,6 +60,25 @@ function readRecord(draft: Draft, key: string, name: string, record: ZoneRecord,
     const given = record.value === undefined ? 'values' : 'value';
     report(draft, [...at, given], 'a record has either values or dynamic', 'key');
   }
+}
+
+/** The addresses of another name; everything but its value is as for a static record. */
+function readAlias(draft: Draft, name: string, record: ZoneRecord, at: Path): void {
+  for (const key of ['dynamic', 'fail'] as const) {
+    if (record[key] !== undefined) report(draft, [...at, key], 'is not for ALIAS: its target decides', 'key');
+  }
+  if (record.value === undefined && record.values === undefined) {
+    report(draft, at, 'an ALIAS needs the key value: the name whose addresses it answers');
+    return;
+  }
+  const rdata = readValues(draft, TYPE.CNAME, record, at);
+  if (rdata.length !== 1) report(draft, [...at, 'values'], 'a name has only one ALIAS');
+  const [target] = rdata;
+  // Two bytes are a placeholder after a report.
+  if (!target || target.length === 2) return;
+  const ttl = seconds(record.ttl, draft.ttl);
+  const place = { path: at, rdata: record.values ? 'values' : 'value' } as const;
+  addRRset(draft, { kind: 'alias', name, families: ['A', 'AAAA'], ttl, target }, place);
 }
 
 function readStatic(
@@ -104,8 +127,7 @@ function readTypes(draft: Draft, record: ZoneRecord, at: Path): readonly number[
 }
 
 function wrongType(text: string): string {
-  if (text.toUpperCase() === 'ALIAS')
-    return 'ALIAS is not supported yet; at the apex use a dynamic A and AAAA record';
+  if (text.toUpperCase() === 'ALIAS') return 'ALIAS stands alone: it answers both A and AAAA';
   const names = knownTypes()
     .filter((type) => type !== TYPE.SOA)
     .map(typeName);

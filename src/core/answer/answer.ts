@@ -1,6 +1,6 @@
 import { RCODE, TYPE } from '../dns/iana.js';
-import { UNKNOWN_BIT } from '../health/word.js';
 import { chooseEndpoints } from '../policy/choose.js';
+import { FLATTENED, flatten } from './alias.js';
 import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
 import { followName } from './dname.js';
@@ -27,10 +27,10 @@ import {
   patchSuffixes,
   QUESTION_NAME,
   truncate,
-  writeAddress,
   writeRecord,
   writeRecords,
 } from './write.js';
+import { writeEndpoints } from './write-endpoints.js';
 
 /**
  * THE QUERY PATH. Answers the packet described by `query` (input, output, client, transport limit) and
@@ -155,10 +155,11 @@ function answerFrom(query: Query, first: number, zone: number, firstOwner: numbe
     // An alias is all that its name has: it answers ANY too (RFC 8482 §4.1).
     const isAlias =
       nodes[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME && query.type !== TYPE.ANY;
-    let target =
-      nodes[rrset + RRSET.KIND] === RRSET_KIND.STATIC
-        ? writeStatic(query, rrset, zone, owner)
-        : writeDynamic(query, rrset, zone, owner);
+    const kind = nodes[rrset + RRSET.KIND]!;
+    let target: number;
+    if (kind === RRSET_KIND.STATIC) target = writeStatic(query, rrset, zone, owner);
+    else if (kind === RRSET_KIND.DYNAMIC) target = writeDynamic(query, rrset, zone, owner);
+    else target = writeAlias(query, rrset, zone, owner);
     if (!isAlias || target === STOP) return;
     query.trace?.alias(target);
     if (target === CHASE.DNAME) target = followName(query, zone);
@@ -232,33 +233,36 @@ const chosen: Int32Array = new Int32Array(ANSWERS_MAX);
 
 /** Lets the policy choose and writes what it chose; returns where a CNAME endpoint leads, or STOP. */
 function writeDynamic(query: Query, rrset: number, zone: number, owner: number): number {
-  const { nodes, endpoints, blobs } = query.snapshot;
+  const { nodes, endpoints } = query.snapshot;
   const family = nodes[rrset + RRSET.FAMILY]!;
   const count = chooseEndpoints(query, rrset, chosen);
   if (count === 0) {
     negative(query, zone, RCODE.NOERROR);
     return STOP;
   }
-  const type = nodes[rrset + RRSET.TYPE]!;
-  const ttl = nodes[rrset + RRSET.TTL]!;
-  for (let i = 0; i < count; i++) {
-    const record = chosen[i]! * ENDPOINT.STRIDE;
-    const rdata = endpoints[record + ENDPOINT.RDATA]!;
-    if ((query.health[endpoints[record + ENDPOINT.SLOT]!]! & UNKNOWN_BIT) !== 0)
-      query.reason ||= REASON.STALE_HEALTH;
-    query.trace?.endpoint(chosen[i]!);
-    query.aliasAt = query.at + 12 - query.base;
-    const fits =
-      family === FAMILY.A
-        ? writeAddress(query, owner, ttl, rdata)
-        : writeRecord(query, owner, type, ttl, blobs, rdata, endpoints[record + ENDPOINT.RDATA_LENGTH]!);
-    if (!fits) {
-      truncate(query);
-      return STOP;
-    }
-    query.answers++;
+  if (!writeEndpoints(query, rrset, nodes[rrset + RRSET.TTL]!, owner, chosen, count)) {
+    truncate(query);
+    return STOP;
   }
   return family === FAMILY.CNAME ? endpoints[chosen[0]! * ENDPOINT.STRIDE + ENDPOINT.TARGET]! : STOP;
+}
+
+/** Answers with the addresses of an ALIAS's target. Nothing follows it. */
+function writeAlias(query: Query, rrset: number, zone: number, owner: number): number {
+  const outcome = flatten(query, rrset, owner);
+  if (outcome === FLATTENED.NODATA) negative(query, zone, RCODE.NOERROR);
+  else if (outcome === FLATTENED.TOO_LONG) truncate(query);
+  else if (outcome === FLATTENED.UNKNOWN) fail(query);
+  return STOP;
+}
+
+/** SERVFAIL: NODATA would be a lie that resolvers keep. */
+function fail(query: Query): void {
+  truncate(query);
+  query.truncated = false;
+  query.rcode = RCODE.SERVFAIL;
+  query.scope = 0;
+  query.reason = REASON.NOT_READY;
 }
 
 /** A small answer instead of everything (RFC 8482 §4.2). */

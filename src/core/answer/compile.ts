@@ -4,6 +4,7 @@ import type { GeoTrie } from '../geo/trie.js';
 import type { DynamicRRset, StaticRRset } from '../zone/model.js';
 import { aliasTarget, hasDname } from './alias-target.js';
 import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
+import { compileAlias, compileAliasTargets } from './compile-alias.js';
 import { compilePools, numberPools } from './compile-pools.js';
 import { compileSteering } from './compile-steering.js';
 import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
@@ -17,6 +18,7 @@ export function compileSnapshot(input: CompileInput): Compiled {
   const build = startBuild(input);
   const trees = input.zones.map(buildTree);
   const origins = new Set(trees.map((tree) => nameKey(tree.apex.name)));
+  for (const tree of trees) build.trees.set(nameKey(tree.apex.name), tree);
   for (const [zone, tree] of trees.entries()) {
     numberPools(build, tree.zone, zone);
     placeNodes(build, tree, zone, origins);
@@ -29,7 +31,7 @@ export function compileSnapshot(input: CompileInput): Compiled {
     compilePools(build, tree, zone);
     compileNodes(build, tree, zone);
   }
-  return finishBuild(build, buckets);
+  return finishBuild(build, buckets, compileAliasTargets(build));
 }
 
 /**
@@ -121,6 +123,7 @@ function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
     }
     for (const rrset of node.rrsets) {
       if (rrset.kind === 'static') write(compileStatic(build, tree, node, rrset));
+      else if (rrset.kind === 'alias') for (const fields of compileAlias(build, rrset)) write(fields);
       else for (const fields of compileDynamic(build, tree, zone, rrset)) write(fields);
     }
   }

@@ -4,12 +4,23 @@ import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
 import { unpackHealth } from '../health/word.js';
 import type { Endpoint, Family, Steering } from '../zone/model.js';
+import { ALIAS_SLOT, KNOWN_V4, KNOWN_V6, readAliasSlot } from './alias-slot.js';
 import { answer } from './answer.js';
 import type { SnapshotIndex } from './build.js';
 import { COUNTER } from './counters.js';
 import { nameOf } from './name-table.js';
 import { createQuery, setPacket } from './query.js';
-import { CHASE, ENDPOINT, FAMILIES, NODE, POOL, RRSET, RRSET_KIND, type Snapshot } from './snapshot.js';
+import {
+  ALIAS,
+  CHASE,
+  ENDPOINT,
+  FAMILIES,
+  NODE,
+  POOL,
+  RRSET,
+  RRSET_KIND,
+  type Snapshot,
+} from './snapshot.js';
 import type { Trace } from './trace.js';
 
 export interface ExplainRequest {
@@ -22,6 +33,8 @@ export interface ExplainRequest {
   readonly source: Uint8Array;
   /** Seed of the weighted choices. */
   readonly seed: number;
+  /** Seconds since 1970: for the TTL of addresses that were resolved. */
+  readonly nowSeconds?: number;
 }
 
 /** One step on the way to an answer: `text` for people, the rest for programs. */
@@ -65,6 +78,7 @@ export function explain(
     edns: { payloadSize: 4096, ...(request.subnet && { subnet: request.subnet }) },
   });
   setPacket(query, input, 0, input.length, new Uint8Array(65_535), 0);
+  query.nowSeconds = request.nowSeconds ?? 0;
   query.stream = true;
   query.transportLimit = 65_535;
   query.source = request.source;
@@ -139,6 +153,34 @@ class Narrator implements Trace {
           : 'the CNAME leads out of this zone: the resolver asks on';
     if (found) this.#node = target;
     this.#steps.push({ step: 'alias', text, ...(found && { name: found.name }) });
+  }
+
+  flatten(target: number): void {
+    const found = this.#found(target);
+    if (found) this.#node = target;
+    const outside = target <= ALIAS.SLOTS ? this.#index.outside.get(ALIAS.SLOTS - target) : undefined;
+    const name = found?.name ?? outside;
+    const text = found
+      ? `the ALIAS is followed to ${found.name} (zone ${this.#index.zones[found.zone]})`
+      : outside !== undefined
+        ? `the ALIAS leads to ${outside}, outside this server: ${this.#heldAddresses(ALIAS.SLOTS - target)}`
+        : target === ALIAS.NXDOMAIN
+          ? 'the ALIAS leads to a name that does not exist in a zone of this server'
+          : target === ALIAS.LOOP
+            ? 'the ALIAS leads back to itself, or takes too many steps'
+            : 'the ALIAS leads outside this server, and there are too many such names';
+    this.#steps.push({ step: 'alias', text, ...(name !== undefined && { name }) });
+  }
+
+  #heldAddresses(slot: number): string {
+    const held = new Int32Array(ALIAS_SLOT.STRIDE);
+    if (!readAliasSlot(this.#snapshot.aliases, slot, held)) return 'being written';
+    const known = held[ALIAS_SLOT.STATE]!;
+    if (known === 0) return 'not resolved yet';
+    const part = (family: string, bit: number, count: number) =>
+      (known & bit) === 0 ? `${family} not resolved yet` : `${held[count]} ${family}`;
+    const texts = [part('A', KNOWN_V4, ALIAS_SLOT.V4_COUNT), part('AAAA', KNOWN_V6, ALIAS_SLOT.V6_COUNT)];
+    return texts.join(', ');
   }
 
   dname(node: number): void {

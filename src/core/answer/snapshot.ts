@@ -30,6 +30,10 @@ export interface Snapshot {
   readonly pools: Int32Array;
   readonly endpoints: Int32Array;
   readonly tries: readonly GeoTrie[];
+  /** For each endpoint that is a name: where an ALIAS goes on from it (ALIAS). Empty where there is no ALIAS. */
+  readonly aliasTargets: Int32Array;
+  /** Alias slots (`alias-slot.ts`): not part of the snapshot, written by the control plane all the time. */
+  readonly aliases: Int32Array;
 }
 
 /** Bytes of the tables that grow with the zones; tries are left aside. */
@@ -61,7 +65,7 @@ export const NODE = {
 /** In NODE.WILDCARD: the node has a DNAME, which leads every name below it elsewhere. */
 export const WILDCARD_DNAME = -2;
 
-export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1 } as const;
+export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1, ALIAS: 2 } as const;
 
 /** Fields 0 and 1 are common; the rest depends on the kind. */
 export const RRSET = {
@@ -73,11 +77,11 @@ export const RRSET = {
   COUNT: 4,
   FIXUPS: 5,
   FIXUPS_COUNT: 6,
-  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. */
+  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. For an ALIAS: see ALIAS. */
   TARGET: 7,
   /** For NS at a cut: how many glue records. */
   GLUE_COUNT: 8,
-  // dynamic
+  // dynamic; an ALIAS has FAMILY, TTL and TARGET
   FAMILY: 2,
   TTL: 3,
   /** Index into `tries`, or -1 where the client's place does not matter. */
@@ -89,6 +93,22 @@ export const RRSET = {
   /** 1 where a pool that can be reached picks by hash: the answer then depends on HASH_PREFIX bits of the client. */
   HASHES: 8,
   STRIDE: 9,
+} as const;
+
+/**
+ * Where an ALIAS leads: a node, or one of these. From SLOTS down it is an alias slot, SLOTS - number. The fields are
+ * those of `aliasTargets`.
+ */
+export const ALIAS = {
+  /** Outside, and there is no slot for it. */
+  NONE: -1,
+  NXDOMAIN: -2,
+  LOOP: -3,
+  SLOTS: -16,
+  // fields
+  TARGET: 0,
+  TTL: 1,
+  STRIDE: 2,
 } as const;
 
 /** Where a CNAME leads when not to a node of its own zone; DNAME: below one, so that the name has to be read. */

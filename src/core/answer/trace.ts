@@ -7,6 +7,8 @@ export interface Trace {
   name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'dname' | 'missing' | 'not-ours'): void;
   /** A CNAME is followed to `target` (a node, or one of CHASE). */
   alias(target: number): void;
+  /** An ALIAS goes on at `target`: a node, or one of ALIAS. */
+  flatten(target: number): void;
   /** The DNAME of a node leads to another name. */
   dname(node: number): void;
   /** The client's address fell into class `cls` of the geo trie, which ends at prefix length `depth`. */

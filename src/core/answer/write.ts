@@ -85,6 +85,23 @@ export function writeAddress(query: Query, owner: number, ttl: number, address: 
   return true;
 }
 
+/** A record whose rdata are four big-endian words, at `from` of `words`: an IPv6 address. */
+export function writeWords(
+  query: Query,
+  owner: number,
+  type: number,
+  ttl: number,
+  words: Int32Array,
+  from: number,
+): boolean {
+  const { at, outputView } = query;
+  if (at + 28 > query.limit) return false;
+  writeFixed(outputView, at, owner, type, ttl, 16);
+  for (let i = 0; i < 4; i++) outputView.setInt32(at + 12 + 4 * i, words[from + i]!);
+  query.at = at + 28;
+  return true;
+}
+
 /** One RR from its parts: `rdata` is `length` bytes at `from` of `bytes`. */
 export function writeRecord(
   query: Query,

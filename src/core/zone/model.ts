@@ -121,7 +121,19 @@ export interface DynamicRRset {
   readonly fail: FailMode;
 }
 
-export type RRset = StaticRRset | DynamicRRset;
+/** A name whose addresses are those of another name, looked up for each query. */
+export interface AliasRRset {
+  readonly kind: 'alias';
+  readonly name: string;
+  /** A and AAAA. */
+  readonly families: readonly Family[];
+  /** The answer's TTL is the smallest of this and those on the way. */
+  readonly ttl: number;
+  /** Wire form. */
+  readonly target: Uint8Array;
+}
+
+export type RRset = StaticRRset | DynamicRRset | AliasRRset;
 
 export interface Soa {
   readonly mname: string;

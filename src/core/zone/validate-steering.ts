@@ -101,7 +101,7 @@ function answersOf({ pick, answers }: Pool): number {
 }
 
 /** Fallbacks included. */
-function reachablePools(zone: Zone, rrset: DynamicRRset): readonly Pool[] {
+export function reachablePools(zone: Zone, rrset: DynamicRRset): readonly Pool[] {
   const reached = new Map<string, Pool>();
   for (const { name } of namedPools(rrset)) {
     let pool = zone.pools.get(name);
