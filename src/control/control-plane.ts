@@ -68,6 +68,11 @@ export class ControlPlane {
     return this.#reloads;
   }
 
+  /** Absent where names outside are not resolved. */
+  get aliases(): AliasWatch | undefined {
+    return this.#modules.aliases;
+  }
+
   get health(): HealthWatch {
     return this.#modules.health;
   }
