@@ -6,6 +6,7 @@ import type { Family } from '../core/zone/model.js';
 import { nearest, type Path, show } from './schema-problems.js';
 import { addRRset, type Draft, readName, report, seconds } from './zone-draft.js';
 import { readDynamic } from './zone-dynamic.js';
+import { takeAutoHints } from './zone-hints.js';
 import type { ZoneRecord, ZoneRecords } from './zone-schema.js';
 
 export function readRecords(draft: Draft, records: ZoneRecords, at: Path): void {
@@ -93,9 +94,11 @@ function readStatic(
     report(draft, at, 'a record needs one of the keys value, values and dynamic');
     return;
   }
-  const rdata = readValues(draft, type, record, at);
+  const auto = takeAutoHints(draft, type, record, at);
+  const rdata = readValues(draft, type, auto?.record ?? record, at);
   const place = { path: at, rdata: record.values ? 'values' : 'value' } as const;
-  addRRset(draft, { kind: 'static', name, type, ttl, rdata }, place);
+  const hinted = auto && { hinted: auto.hinted };
+  addRRset(draft, { kind: 'static', name, type, ttl, rdata, ...hinted }, place);
 }
 
 function readValues(draft: Draft, type: number, record: ZoneRecord, at: Path): readonly Uint8Array[] {

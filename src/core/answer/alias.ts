@@ -23,9 +23,15 @@ export const FLATTENED = {
 
 /** Writes the addresses that an ALIAS stands for under `owner`. Its target's own policy chooses for this client. */
 export function flatten(query: Query, alias: number, owner: number): number {
+  const { nodes } = query.snapshot;
+  return writeAddressesOf(query, nodes[alias + RRSET.TARGET]!, nodes[alias + RRSET.TTL]!, owner);
+}
+
+/** Writes the addresses of `query.type` that a target (a node, or one of ALIAS) has for this client, or tells why not. */
+export function writeAddressesOf(query: Query, first: number, ttlMax: number, owner: number): number {
   const { nodes, aliasTargets } = query.snapshot;
-  let target = nodes[alias + RRSET.TARGET]!;
-  let ttl = nodes[alias + RRSET.TTL]!;
+  let target = first;
+  let ttl = ttlMax;
   for (let step = 0; step < STEPS_MAX; step++) {
     query.trace?.flatten(target);
     if (target <= ALIAS.SLOTS) return flattenOutside(query, ALIAS.SLOTS - target, ttl, owner);

@@ -21,6 +21,7 @@ import {
   WILDCARD_DNAME,
   ZONE,
 } from './snapshot.js';
+import { writeHinted } from './svcb.js';
 import {
   beginAnswer,
   finishAnswer,
@@ -159,7 +160,8 @@ function answerFrom(query: Query, first: number, zone: number, firstOwner: numbe
     let target: number;
     if (kind === RRSET_KIND.STATIC) target = writeStatic(query, rrset, zone, owner);
     else if (kind === RRSET_KIND.DYNAMIC) target = writeDynamic(query, rrset, zone, owner);
-    else target = writeAlias(query, rrset, zone, owner);
+    else if (kind === RRSET_KIND.ALIAS) target = writeAlias(query, rrset, zone, owner);
+    else target = writeServices(query, rrset, owner);
     if (!isAlias || target === STOP) return;
     query.trace?.alias(target);
     if (target === CHASE.DNAME) target = followName(query, zone);
@@ -253,6 +255,12 @@ function writeAlias(query: Query, rrset: number, zone: number, owner: number): n
   if (outcome === FLATTENED.NODATA) negative(query, zone, RCODE.NOERROR);
   else if (outcome === FLATTENED.TOO_LONG) truncate(query);
   else if (outcome === FLATTENED.UNKNOWN) fail(query);
+  return STOP;
+}
+
+/** SVCB and HTTPS records with hints that are chosen now. */
+function writeServices(query: Query, rrset: number, owner: number): number {
+  if (!writeHinted(query, rrset, owner)) truncate(query);
   return STOP;
 }
 

@@ -1,6 +1,6 @@
 import { TYPE } from '../dns/iana.js';
 import { formatName, lowerName, parentName } from '../dns/name.js';
-import type { AliasRRset } from '../zone/model.js';
+import type { AliasRRset, RRset } from '../zone/model.js';
 import type { Build } from './build.js';
 import { ALIAS, FAMILY, RRSET_KIND } from './snapshot.js';
 import { nameKey, type TreeNode, type ZoneTree } from './zone-tree.js';
@@ -31,10 +31,11 @@ export function compileAlias(build: Build, rrset: AliasRRset): readonly (readonl
   ]);
 }
 
-/** For each CNAME endpoint, where it leads when an ALIAS comes by: ALIAS.STRIDE words each. Empty without an ALIAS. */
+/** For each CNAME endpoint, where it leads when an ALIAS comes by: ALIAS.STRIDE words each. Empty where none
+ * and no hint comes by. */
 export function compileAliasTargets(build: Build): Int32Array {
   const { endpoints } = build.index;
-  const hasAlias = build.input.zones.some(({ rrsets }) => rrsets.some(({ kind }) => kind === 'alias'));
+  const hasAlias = build.input.zones.some(({ rrsets }) => rrsets.some(needsTargets));
   if (!hasAlias) return new Int32Array(new SharedArrayBuffer(0));
   const bytes = endpoints.length * ALIAS.STRIDE * Int32Array.BYTES_PER_ELEMENT;
   const table = new Int32Array(new SharedArrayBuffer(bytes));
@@ -47,10 +48,14 @@ export function compileAliasTargets(build: Build): Int32Array {
   return table;
 }
 
+function needsTargets(rrset: RRset): boolean {
+  return rrset.kind === 'alias' || (rrset.kind === 'static' && rrset.hinted !== undefined);
+}
+
 const TTL_LARGE = 0x7fff_ffff;
 
 /** Follows what does not depend on the client: static CNAME, DNAME, ALIAS. In any zone of this server. */
-function flatTarget(build: Build, target: Uint8Array): Flat {
+export function flatTarget(build: Build, target: Uint8Array): Flat {
   let name = lowerName(target);
   let ttl = Number.POSITIVE_INFINITY;
   for (let step = 0; step <= STEPS_MAX; step++) {

@@ -7,6 +7,7 @@ import { type Build, type Compiled, type CompileInput, finishBuild, startBuild }
 import { compileAlias, compileAliasTargets } from './compile-alias.js';
 import { compilePools, numberPools } from './compile-pools.js';
 import { compileSteering } from './compile-steering.js';
+import { compileHinted } from './compile-svcb.js';
 import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
 import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND, WILDCARD_DNAME } from './snapshot.js';
@@ -130,6 +131,7 @@ function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
 }
 
 function compileStatic(build: Build, tree: ZoneTree, node: TreeNode, rrset: StaticRRset): readonly number[] {
+  if (rrset.hinted) return compileHinted(build, node, rrset, rrset.hinted);
   const records = recordBytes(rrset.type, rrset.ttl, rrset.rdata, tree.apex.name);
   let extra: readonly [number, number] = [CHASE.OUTSIDE, 0];
   if (rrset.type === TYPE.CNAME) extra = [aliasTarget(build, tree, rrset.rdata[0]!), 0];

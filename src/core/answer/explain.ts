@@ -1,4 +1,4 @@
-import { rcodeName, typeName } from '../dns/iana.js';
+import { rcodeName, TYPE, typeName } from '../dns/iana.js';
 import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } from '../dns/message.js';
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
@@ -107,6 +107,8 @@ class Narrator implements Trace {
   readonly #steps: ExplainStep[];
   readonly #request: ExplainRequest;
   #node = -1;
+  /** What is followed. */
+  #followed = 'ALIAS';
 
   constructor(
     snapshot: Snapshot,
@@ -161,14 +163,14 @@ class Narrator implements Trace {
     const outside = target <= ALIAS.SLOTS ? this.#index.outside.get(ALIAS.SLOTS - target) : undefined;
     const name = found?.name ?? outside;
     const text = found
-      ? `the ALIAS is followed to ${found.name} (zone ${this.#index.zones[found.zone]})`
+      ? `the ${this.#followed} is followed to ${found.name} (zone ${this.#index.zones[found.zone]})`
       : outside !== undefined
-        ? `the ALIAS leads to ${outside}, outside this server: ${this.#heldAddresses(ALIAS.SLOTS - target)}`
+        ? `the ${this.#followed} leads to ${outside}, outside this server: ${this.#heldAddresses(ALIAS.SLOTS - target)}`
         : target === ALIAS.NXDOMAIN
-          ? 'the ALIAS leads to a name that does not exist in a zone of this server'
+          ? `the ${this.#followed} leads to a name that does not exist in a zone of this server`
           : target === ALIAS.LOOP
-            ? 'the ALIAS leads back to itself, or takes too many steps'
-            : 'the ALIAS leads outside this server, and there are too many such names';
+            ? `the ${this.#followed} leads back to itself, or takes too many steps`
+            : `the ${this.#followed} leads outside this server, to a name that is not resolved`;
     this.#steps.push({ step: 'alias', text, ...(name !== undefined && { name }) });
   }
 
@@ -181,6 +183,10 @@ class Narrator implements Trace {
       (known & bit) === 0 ? `${family} not resolved yet` : `${held[count]} ${family}`;
     const texts = [part('A', KNOWN_V4, ALIAS_SLOT.V4_COUNT), part('AAAA', KNOWN_V6, ALIAS_SLOT.V6_COUNT)];
     return texts.join(', ');
+  }
+
+  hints(type: number): void {
+    this.#followed = type === 0 ? 'ALIAS' : type === TYPE.A ? 'ipv4hint' : 'ipv6hint';
   }
 
   dname(node: number): void {

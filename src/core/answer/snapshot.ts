@@ -65,7 +65,7 @@ export const NODE = {
 /** In NODE.WILDCARD: the node has a DNAME, which leads every name below it elsewhere. */
 export const WILDCARD_DNAME = -2;
 
-export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1, ALIAS: 2 } as const;
+export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1, ALIAS: 2, HINTED: 3 } as const;
 
 /** Fields 0 and 1 are common; the rest depends on the kind. */
 export const RRSET = {
@@ -81,6 +81,7 @@ export const RRSET = {
   TARGET: 7,
   /** For NS at a cut: how many glue records. */
   GLUE_COUNT: 8,
+  // hinted: TTL and COUNT, and at BYTES where its records (HINTED) begin in `steering`
   // dynamic; an ALIAS has FAMILY, TTL and TARGET
   FAMILY: 2,
   TTL: 3,
@@ -109,6 +110,24 @@ export const ALIAS = {
   TARGET: 0,
   TTL: 1,
   STRIDE: 2,
+} as const;
+
+/** An SVCB or HTTPS record with hints to be chosen: its rdata in three parts, between which the hints come. */
+export const HINTED = {
+  BYTES: 0,
+  /** Lengths: priority, target and lower keys; keys between the hints; higher keys. */
+  BEFORE_V4: 1,
+  BETWEEN: 2,
+  AFTER_V6: 3,
+  /** Bits V4 and V6. */
+  ASKED: 4,
+  /** Whose addresses: as for an ALIAS, with the smallest TTL on the way. */
+  TARGET: 5,
+  TTL: 6,
+  STRIDE: 7,
+  // bits
+  V4: 1,
+  V6: 2,
 } as const;
 
 /** Where a CNAME leads when not to a node of its own zone; DNAME: below one, so that the name has to be read. */

@@ -9,6 +9,8 @@ export interface Trace {
   alias(target: number): void;
   /** An ALIAS goes on at `target`: a node, or one of ALIAS. */
   flatten(target: number): void;
+  /** What follows is about the address hints of this type; 0 ends it. */
+  hints(type: number): void;
   /** The DNAME of a node leads to another name. */
   dname(node: number): void;
   /** The client's address fell into class `cls` of the geo trie, which ends at prefix length `depth`. */

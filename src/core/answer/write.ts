@@ -85,6 +85,15 @@ export function writeAddress(query: Query, owner: number, ttl: number, address: 
   return true;
 }
 
+/** A record without its rdata: TTL and length are to be filled in. */
+export function writeHead(query: Query, owner: number, type: number): boolean {
+  const { at } = query;
+  if (at + 12 > query.limit) return false;
+  writeFixed(query.outputView, at, owner, type, 0, 0);
+  query.at = at + 12;
+  return true;
+}
+
 /** A record whose rdata are four big-endian words, at `from` of `words`: an IPv6 address. */
 export function writeWords(
   query: Query,

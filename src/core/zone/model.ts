@@ -109,6 +109,14 @@ export interface StaticRRset {
   readonly type: number;
   readonly ttl: number;
   readonly rdata: readonly Uint8Array[];
+  /** SVCB and HTTPS: which address hints each value has beside its rdata. Absent where none is chosen. */
+  readonly hinted?: readonly HintedRecord[];
+}
+
+/** Hints that are the addresses which the target has for the client, at the time of the query. */
+export interface HintedRecord {
+  readonly v4: boolean;
+  readonly v6: boolean;
 }
 
 /** One owner name whose A, AAAA or CNAME answers are chosen for each query. */
