@@ -73,6 +73,8 @@ pools:\n${pools.join('\n')}
 records:
   www: { type: A, dynamic: { rules: [${list}] } }
   near: { type: A, dynamic: { steering: nearest, pools: [p0, p1, p2, p3] } }
+  alias: { type: ALIAS, value: www.example.com. }
+  more: { type: ALIAS, value: near.example.com. }
   three: { type: A, dynamic: { steering: nearest, regions: 3, pools: [f0, f1, f2, f3] } }
 `,
     ),
@@ -81,32 +83,35 @@ records:
 }
 
 describe('the ECS scope', () => {
-  it.each(['www.example.com', 'near.example.com', 'three.example.com'])(
-    'holds addresses with one answer only: %s',
-    (name) => {
-      fc.assert(
-        fc.property(
-          geo,
-          rules,
-          picks,
-          fc.array(fc.tuple(address, address), { minLength: 20, maxLength: 20 }),
-          (trie, list, pick, pairs) => {
-            const rig = rigFor(trie, list, pick);
-            for (const [client, noise] of pairs) {
-              const { answers, edns } = rig.ask(name, 'A', { subnet: full(client) });
-              const scope = edns!.scope!;
-              for (const bits of [scope, scope + 1, scope + 8]) {
-                const neighbour = withSuffix(client, noise, scope, bits);
-                const other = rig.ask(name, 'A', { subnet: full(neighbour) });
-                expect([full(neighbour), sorted(other)]).toEqual([full(neighbour), sorted({ answers })]);
-              }
+  it.each([
+    'www.example.com',
+    'near.example.com',
+    'three.example.com',
+    'alias.example.com',
+    'more.example.com',
+  ])('holds addresses with one answer only: %s', (name) => {
+    fc.assert(
+      fc.property(
+        geo,
+        rules,
+        picks,
+        fc.array(fc.tuple(address, address), { minLength: 20, maxLength: 20 }),
+        (trie, list, pick, pairs) => {
+          const rig = rigFor(trie, list, pick);
+          for (const [client, noise] of pairs) {
+            const { answers, edns } = rig.ask(name, 'A', { subnet: full(client) });
+            const scope = edns!.scope!;
+            for (const bits of [scope, scope + 1, scope + 8]) {
+              const neighbour = withSuffix(client, noise, scope, bits);
+              const other = rig.ask(name, 'A', { subnet: full(neighbour) });
+              expect([full(neighbour), sorted(other)]).toEqual([full(neighbour), sorted({ answers })]);
             }
-          },
-        ),
-        { numRuns: 60 },
-      );
-    },
-  );
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
 
   it('is not just the whole address: it is 0 where all clients get the same', () => {
     const rig = rigFor(trieOf([]), '{ subnets: ["20.0.0.0/8"], pool: p0 }, { pool: p0 }', [

@@ -165,6 +165,11 @@ describe('hints that are auto', () => {
       'a list of IPv4 addresses',
     ],
     [
+      'beside the same key by its number',
+      '{ svcpriority: 1, targetname: ., svcparams: { ipv4hint: auto, key4: x } }',
+      'is there twice',
+    ],
+    [
       'as mandatory',
       '{ svcpriority: 1, targetname: ., svcparams: { mandatory: [ipv4hint], ipv4hint: auto } }',
       'mandatory',
