@@ -58,6 +58,11 @@ describe('ALIAS to a name outside', () => {
     expect([none.rcode, none.answers.length]).toEqual(['NOERROR', 0]);
     expect(await node.metric('meridian_alias_targets{state="fresh"}')).toBe(2);
     expect(await node.metric('meridian_alias_refreshes_total{result="ok"}')).toBe(2);
+    // The workers read the same slots.
+    const client = createNameResolver({ servers: [`127.0.0.1:${node.port}`], timeoutMs: 2000 });
+    const direct = await client.resolve('customer.test.', 6);
+    expect('addresses' in direct && direct.addresses.map((bytes) => bytes.at(-1))).toEqual([1]);
+    client.close();
     // A name that comes with an edit is resolved too, without a restart.
     node.writeZone('customer.test.yaml', `${CUSTOMER}  more: { type: ALIAS, value: host.provider.test. }\n`);
     await until('the new name', async () => (await ask('more.customer.test', 'A')).answers.length === 2);
