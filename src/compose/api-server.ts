@@ -111,6 +111,7 @@ export function metricSources(
     reports: () => health.reportCounters,
     reporters: () => health.reporters,
     geo: () => control.geoStatus(),
+    aliases: () => control.aliases?.status,
     snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
   };
 }

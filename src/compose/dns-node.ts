@@ -1,4 +1,5 @@
 import { mkdir, stat } from 'node:fs/promises';
+import { AliasWatch } from '../control/alias-watch.js';
 import { ControlPlane } from '../control/control-plane.js';
 import { HealthWatch } from '../control/health-watch.js';
 import { LoaderThread } from '../control/loader-thread.js';
@@ -10,6 +11,7 @@ import { collectSoon } from '../io/garbage.js';
 import { ListenError, type SocketAddress } from '../io/tier.js';
 import { createProbe } from '../probe/probe.js';
 import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-database.js';
+import { createNameResolver } from '../sources/name-resolver.js';
 import type { ServerConfig } from '../sources/server-config.js';
 import { watchZones } from '../sources/zone-folder.js';
 import { type ApiHandle, startApi } from './api-server.js';
@@ -145,11 +147,20 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     random: Math.random,
     log,
   });
+  const { maxAgeMs } = config.resolver;
+  const aliases = new AliasWatch(maxAgeMs === undefined ? {} : { maxAgeMs }, {
+    resolver: createNameResolver(config.resolver),
+    now: Date.now,
+    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+    random: Math.random,
+    log,
+  });
   let serving = false;
   const loader = new LoaderThread({ state: config.state });
   const control = new ControlPlane({
     health,
     loader,
+    aliases,
     collect: collectSoon,
     publish: (snapshot) => (serving ? pool.publish(snapshot) : Promise.resolve()),
     now: Date.now,
@@ -182,7 +193,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       return listenProblem(error);
     }
   };
-  return { control, health, pool, loader, serve };
+  return { control, health, aliases, pool, loader, serve };
 }
 
 function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {
@@ -219,11 +230,12 @@ function listenProblem({ code, message }: ListenError): StartProblem {
 async function closeAll(
   watches: readonly { close(): void }[],
   api: ApiHandle | null,
-  { pool, health, loader }: Pick<ReturnType<typeof wire>, 'pool' | 'health' | 'loader'>,
+  parts: Pick<ReturnType<typeof wire>, 'pool' | 'health' | 'loader' | 'aliases'>,
 ): Promise<void> {
   for (const watch of watches) watch.close();
   await api?.close();
-  await pool.close();
-  await loader.close();
-  health.close();
+  await parts.pool.close();
+  await parts.loader.close();
+  parts.health.close();
+  parts.aliases.close();
 }

@@ -5,14 +5,17 @@ import { EMPTY_LOCATIONS, type Location } from '../core/geo/location.js';
 import type { Report } from '../core/health/report.js';
 import { type GeoDatabase, type GeoProblem, lookupLocation } from '../sources/geo-database.js';
 import { formatProblem, type Problem } from '../sources/yaml-document.js';
+import type { AliasWatch } from './alias-watch.js';
 import type { HealthWatch } from './health-watch.js';
-import type { LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 import type { ReportOutcome } from './observers.js';
 import type { GeoStatus, ZoneStatus } from './status.js';
 
 export interface ControlModules {
   readonly health: HealthWatch;
   readonly loader: Loader;
+  /** Resolves what ALIAS records lead to outside this server; without it they fail. */
+  readonly aliases?: AliasWatch;
   /** Hands a snapshot to the answering threads; resolves when all of them use it. */
   readonly publish: (snapshot: Snapshot) => Promise<void>;
   /** Called when the memory of a large snapshot should be given back. */
@@ -40,6 +43,8 @@ export class ControlPlane {
   #geo: GeoDatabase | undefined;
   #geoProblems: readonly GeoProblem[] = [];
   #compiled: LoadedSnapshot;
+  /** Names outside that it has. */
+  #outside: readonly string[] = [];
   #sequence = 0;
   #publishedMs = 0;
   #reloads = { applied: 0, refused: 0 };
@@ -61,6 +66,11 @@ export class ControlPlane {
 
   get reloads(): { readonly applied: number; readonly refused: number } {
     return this.#reloads;
+  }
+
+  /** Absent where names outside are not resolved. */
+  get aliases(): AliasWatch | undefined {
+    return this.#modules.aliases;
   }
 
   get health(): HealthWatch {
@@ -119,7 +129,8 @@ export class ControlPlane {
   /** What a client would get now, and why. */
   explain(request: ExplainRequest): Explanation {
     const { snapshot, index } = this.#compiled;
-    return explain(snapshot, index(), this.#modules.health.table, request);
+    const nowSeconds = Math.floor(this.#modules.now() / 1000);
+    return explain(snapshot, index(), this.#modules.health.table, { nowSeconds, ...request });
   }
 
   /** Where the geo database sees an address. */
@@ -168,6 +179,7 @@ export class ControlPlane {
   async #publish(staged: StagedZones): Promise<void> {
     const compiled = await this.#compile(staged);
     if (!compiled) {
+      this.#modules.aliases?.retain(this.#outside);
       await this.#settle('refused');
       return;
     }
@@ -179,6 +191,8 @@ export class ControlPlane {
     this.#zones = staged.zones;
     health.watch(staged.targets);
     health.release();
+    this.#outside = staged.outside;
+    this.#modules.aliases?.retain(staged.outside);
     const tookMs = this.#publishedMs - compiled.startMs;
     const { id } = this.#compiled.snapshot;
     log.info({ zones: staged.zones.length, snapshot: id, tookMs }, 'snapshot published');
@@ -187,22 +201,33 @@ export class ControlPlane {
   }
 
   async #compile(staged: StagedZones): Promise<{ loaded: LoadedSnapshot; startMs: number } | undefined> {
-    const { health, loader, log } = this.#modules;
+    const { aliases, health, loader, log } = this.#modules;
     // What is answered from now is watched until the new snapshot is in use.
     const both = new Map([...health.targets, ...staged.targets]);
     if (!health.watch(both)) {
       log.error({ targets: both.size }, 'too many health targets; the last good state stays in use');
       return undefined;
     }
-    await health.firstRound(FIRST_ROUND_MS);
+    aliases?.watch(staged.outside);
+    await Promise.all([health.firstRound(FIRST_ROUND_MS), aliases?.firstRound(FIRST_ROUND_MS)]);
     const startMs = this.#modules.now();
     const slots = new Map([...staged.targets.keys()].map((key) => [key, health.slotOf(key)]));
     try {
-      return { loaded: await loader.compile(++this.#sequence, slots), startMs };
+      return { loaded: await loader.compile(++this.#sequence, slots, this.#aliasSlots(staged)), startMs };
     } catch (error) {
       log.error({ error: String(error) }, 'a snapshot could not be built; the last good one stays in use');
       return undefined;
     }
+  }
+
+  #aliasSlots({ outside }: StagedZones): AliasSlots | undefined {
+    const { aliases } = this.#modules;
+    if (!aliases || outside.length === 0) return undefined;
+    const slots = outside.flatMap((name): [string, number][] => {
+      const slot = aliases.slotOf(name);
+      return slot === undefined ? [] : [[name, slot]];
+    });
+    return { table: aliases.table, slots: new Map(slots) };
   }
 
   async #settle(outcome: 'served' | 'unchanged' | 'refused'): Promise<void> {

@@ -1,7 +1,7 @@
 /** All that passes between the main thread and the loader thread. */
 import type { Snapshot } from '../core/answer/snapshot.js';
 import type { LocationTrie } from '../core/geo/location.js';
-import type { StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+import type { AliasSlots, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 
 /** What a loader thread is started with. */
 export interface LoaderStart {
@@ -16,7 +16,12 @@ export type ToLoader =
       readonly source: ZoneSource | 'served';
       readonly served: readonly ZoneSummary[];
     }
-  | { readonly type: 'compile'; readonly id: number; readonly slots: ReadonlyMap<string, number> }
+  | {
+      readonly type: 'compile';
+      readonly id: number;
+      readonly slots: ReadonlyMap<string, number>;
+      readonly aliases?: AliasSlots;
+    }
   | { readonly type: 'settle'; readonly outcome: 'served' | 'unchanged' | 'refused' };
 
 /** One for each message, in their order. */

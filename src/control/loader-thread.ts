@@ -2,7 +2,7 @@ import { deserialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { SnapshotIndex } from '../core/answer/build.js';
 import type { LocationTrie } from '../core/geo/location.js';
-import type { LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 import type { FromLoader, LoaderStart, ToLoader } from './loader-protocol.js';
 
 /**
@@ -58,8 +58,12 @@ export class LoaderThread implements Loader {
     return reply.staged;
   }
 
-  async compile(id: number, slots: ReadonlyMap<string, number>): Promise<LoadedSnapshot> {
-    const reply = await this.#ask({ type: 'compile', id, slots });
+  async compile(
+    id: number,
+    slots: ReadonlyMap<string, number>,
+    aliases?: AliasSlots,
+  ): Promise<LoadedSnapshot> {
+    const reply = await this.#ask({ type: 'compile', id, slots, ...(aliases && { aliases }) });
     if (reply.type !== 'compile') throw outOfStep(reply);
     let bytes: Uint8Array | undefined = reply.index;
     let index: SnapshotIndex | undefined;

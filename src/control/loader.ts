@@ -31,12 +31,20 @@ export interface StagedZones {
   /** False where all of them are as those that are served. */
   readonly changed: boolean;
   readonly targets: ReadonlyMap<string, HealthTarget>;
+  /** Names outside that ALIAS records lead to. */
+  readonly outside: readonly string[];
 }
 
 export interface LoadedSnapshot {
   readonly snapshot: Snapshot;
   /** Made when it is asked for: it is needed by `explain` only. */
   readonly index: () => SnapshotIndex;
+}
+
+/** The table of alias slots, and the slots of names outside. */
+export interface AliasSlots {
+  readonly table: Int32Array;
+  readonly slots: ReadonlyMap<string, number>;
 }
 
 /**
@@ -49,7 +57,7 @@ export interface Loader {
   /** Reads a source, or takes the zones that are served once more. `served` are those. Rejects: nothing changed. */
   stage(source: ZoneSource | 'served', served: readonly ZoneSummary[]): Promise<StagedZones>;
   /** Compiles what is staged. `slots` has the health slot of each of its targets. Rejects if that can't be done. */
-  compile(id: number, slots: ReadonlyMap<string, number>): Promise<LoadedSnapshot>;
+  compile(id: number, slots: ReadonlyMap<string, number>, aliases?: AliasSlots): Promise<LoadedSnapshot>;
   /** What is staged is served now, or is given up. Returns why the last good zones could not be saved, if so. */
   settle(outcome: 'served' | 'unchanged' | 'refused'): Promise<{ readonly saveError?: string }>;
 }

@@ -2,10 +2,11 @@ import { compileSnapshot } from '../core/answer/compile.js';
 import { createTrieCache, type TrieCache } from '../core/answer/compile-steering.js';
 import { EMPTY_LOCATIONS, type LocationTrie } from '../core/geo/location.js';
 import type { Zone } from '../core/zone/model.js';
+import { outsideNames } from '../core/zone/outside-names.js';
 import { healthTargets } from '../core/zone/targets.js';
 import type { LastGoodZones } from '../sources/last-good.js';
 import { type LoadedZone, type LoadedZones, loadZones, mayExist } from '../sources/zone-folder.js';
-import type { LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 
 export interface ZoneLoaderModules {
   /** Milliseconds since 1970. */
@@ -58,13 +59,20 @@ export class ZoneLoader implements Loader {
     return warnings.length > 0 ? { ...staged, warnings } : staged;
   }
 
-  async compile(id: number, slots: ReadonlyMap<string, number>): Promise<LoadedSnapshot> {
+  async compile(
+    id: number,
+    slots: ReadonlyMap<string, number>,
+    aliases?: AliasSlots,
+  ): Promise<LoadedSnapshot> {
     if (!this.#stage) throw new Error('nothing is staged');
     const compiled = compileSnapshot({
       id,
       zones: [...this.#stage.zones.values()].map(({ zone }) => zone),
       geo: this.#geo,
       slotOf: (key) => slots.get(key)!,
+      ...(aliases && {
+        aliases: { table: aliases.table, slotOf: (name: string) => aliases.slots.get(name) },
+      }),
       tries: this.#tries,
     });
     this.#tries = compiled.tries;
@@ -137,5 +145,6 @@ function describe(
     zones,
     changed: zones.length !== served.length || !zones.every(same),
     targets: new Map(targets),
+    outside: outsideNames([...held.values()].map(({ zone }) => zone)),
   };
 }

@@ -26,6 +26,14 @@ export interface MetricSources {
     readonly sources: readonly { readonly path: string; readonly age_days: number }[];
     readonly problems: readonly string[];
   };
+  /** Names outside that ALIAS records lead to; undefined where they are not resolved. */
+  readonly aliases?: () =>
+    | {
+        readonly names: Readonly<Record<string, number>>;
+        readonly refreshes: Readonly<Record<string, number>>;
+        readonly ageSeconds: number;
+      }
+    | undefined;
   readonly snapshot: () => { readonly id: number; readonly publishedMs: number };
 }
 
@@ -43,6 +51,7 @@ export function createDnsMetrics(sources: MetricSources): Registry {
   queries(registry, sum);
   control(registry, sources);
   health(registry, sources);
+  aliases(registry, sources);
   return registry;
 }
 
@@ -145,6 +154,20 @@ function control(registry: Registry, sources: MetricSources): void {
   );
   gauge(registry, 'geo_problems', 'Geo database files that were refused.', [], () => [
     [{}, sources.geo().problems.length],
+  ]);
+}
+
+function aliases(registry: Registry, sources: MetricSources): void {
+  const rows = (counts: Readonly<Record<string, number>> | undefined, label: string): Rows =>
+    Object.entries(counts ?? {}).map(([key, value]) => [{ [label]: key }, value]);
+  gauge(registry, 'alias_targets', 'Names outside of ALIAS records by what is known.', ['state'], () =>
+    rows(sources.aliases?.()?.names, 'state'),
+  );
+  counter(registry, 'alias_refreshes_total', 'Attempts to resolve such a name.', ['result'], () =>
+    rows(sources.aliases?.()?.refreshes, 'result'),
+  );
+  gauge(registry, 'alias_age_seconds', 'Since the oldest of their addresses were confirmed.', [], () => [
+    [{}, sources.aliases?.()?.ageSeconds ?? 0],
   ]);
 }
 

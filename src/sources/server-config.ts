@@ -2,6 +2,7 @@
  * The configuration of a DNS node: `meridian.yaml` and the environment, read, checked and resolved once. From here
  * on it is plain data; the zones have files of their own.
  */
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { Value } from 'typebox/value';
 import { parsePrefix } from '../core/dns/rdata/address.js';
@@ -49,6 +50,13 @@ export interface ServerConfig {
   readonly zones: string;
   readonly state: string;
   readonly geo: { readonly database: 'embedded' | readonly string[] };
+  /** For the targets of ALIAS records outside. */
+  readonly resolver: {
+    /** As written; empty for those of the system. */
+    readonly servers: readonly string[];
+    readonly timeoutMs: number;
+    readonly maxAgeMs?: number;
+  };
   /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
   readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
@@ -118,6 +126,7 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
     zones: locate('zones', file.zones),
     state: locate('state', file.state),
     geo: { database: databaseOf(file.geo.database, locate) },
+    resolver: resolverOf(file.resolver, report),
     api: apiOf(file.api, report, locate),
     reportTo: file.report_to.map(({ url, token_file: tokenFile }) => ({
       url,
@@ -235,6 +244,26 @@ function databaseOf(given: string | readonly string[], locate: Locate): ServerCo
   if (given === 'embedded') return 'embedded';
   const paths = typeof given === 'string' ? [given] : given;
   return paths.map((path) => locate('geo.database', path));
+}
+
+function resolverOf(resolver: ServerFile['resolver'], report: Report): ServerConfig['resolver'] {
+  const { servers, timeout, max_age: maxAge } = resolver;
+  for (const [index, text] of servers.entries()) {
+    const port = parseListen(text)?.port;
+    if (isIP(text) !== 0 || (port !== undefined && port > 0)) continue;
+    const message = `must be an IP address, or one with a port such as 192.0.2.1:53, not ${JSON.stringify(text)}`;
+    report('resolver.servers', message, index);
+  }
+  const timeoutMs = parseDuration(timeout) ?? 0;
+  if (timeoutMs < 100 || timeoutMs > 30_000) {
+    report('resolver.timeout', `must be from 100ms to 30s, not ${timeout}`);
+  }
+  if (maxAge === undefined) return { servers, timeoutMs };
+  const maxAgeMs = parseDuration(maxAge) ?? 0;
+  if (maxAgeMs < 60_000 || maxAgeMs > 30 * 86_400_000) {
+    report('resolver.max_age', `must be from 1m to 30d, not ${maxAge}`);
+  }
+  return { servers, timeoutMs, maxAgeMs };
 }
 
 function apiOf(api: ServerFile['api'], report: Report, locate: Locate): ServerConfig['api'] {

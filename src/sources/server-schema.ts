@@ -185,6 +185,31 @@ const Dns = Type.Object(
   section,
 );
 
+const NameResolver = Type.Object(
+  {
+    servers: Type.Array(
+      Type.String({ maxLength: 64, title: 'an IP address, or one with a port such as 192.0.2.1:53' }),
+      {
+        maxItems: 8,
+        default: [],
+        description: 'Resolvers for the targets of ALIAS records outside; by default those of the system.',
+      },
+    ),
+    timeout: Type.Union([...Duration.anyOf], {
+      title: 'a duration from 100ms to 30s',
+      default: '2s',
+      description: 'How long one of them may take for an answer.',
+    }),
+    max_age: Type.Optional(
+      Type.Union([...Duration.anyOf], {
+        title: 'a duration from 1m to 30d',
+        description: 'Addresses that could not be refreshed for so long are given up; by default never.',
+      }),
+    ),
+  },
+  section,
+);
+
 const Geo = Type.Object(
   {
     database: Type.Union([File, Type.Array(File, { minItems: 1, maxItems: 8 })], {
@@ -243,6 +268,7 @@ export const ServerSchema = Type.Object(
       'Folder for the last good version of each zone file and for the tokens of this node.',
     ),
     geo: Geo,
+    resolver: NameResolver,
     api: Api,
     report_to: Type.Array(Receiver, {
       maxItems: 64,

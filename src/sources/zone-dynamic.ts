@@ -37,6 +37,8 @@ export function readDynamic(draft: Draft, source: DynamicRecord): boolean {
 function readSteering(draft: Draft, { dynamic, at }: DynamicRecord): Steering | undefined {
   const { rules, steering, pools } = dynamic;
   const dynamicAt = [...at, 'dynamic'];
+  if (dynamic.regions !== undefined && steering !== 'nearest')
+    report(draft, [...dynamicAt, 'regions'], 'is for steering: nearest only', 'key');
   if (steering === undefined) {
     if (pools !== undefined)
       report(draft, dynamicAt, 'pools need the key "steering": nearest, failover or weighted');
@@ -56,7 +58,10 @@ function readSteering(draft: Draft, { dynamic, at }: DynamicRecord): Steering | 
       return { kind: 'weighted', pools: weights };
     }
   } else if (Array.isArray(pools)) {
-    return { kind: steering, pools };
+    const regions = dynamic.regions;
+    return steering === 'nearest' && regions !== undefined
+      ? { kind: steering, pools, regions }
+      : { kind: steering, pools };
   }
   report(draft, [...dynamicAt, 'pools'], `must be ${expectedPools(steering)}`);
   return undefined;

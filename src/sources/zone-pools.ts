@@ -95,6 +95,8 @@ function readPool(draft: Draft, name: string, pool: FilePool): Pool {
     ...(region === undefined ? {} : { region }),
     ...(monitor === undefined ? {} : { monitor }),
     pick: pool.pick ?? POOL_DEFAULTS.pick,
+    ...(pool.answers === undefined ? {} : { answers: pool.answers }),
+    ...(pool.shuffle === undefined ? {} : { shuffle: pool.shuffle }),
     minUp: pool.min_up ?? POOL_DEFAULTS.minUp,
     endpoints: pool.endpoints.map((endpoint, index) =>
       readEndpoint(draft, endpoint, ['pools', name, 'endpoints', index], index),

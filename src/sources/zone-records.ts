@@ -7,6 +7,7 @@ import type { Family } from '../core/zone/model.js';
 import { nearest, type Path, show } from './schema-problems.js';
 import { addRRset, type Draft, readName, report, seconds } from './zone-draft.js';
 import { readDynamic } from './zone-dynamic.js';
+import { takeAutoHints } from './zone-hints.js';
 import type { ZoneRecord, ZoneRecords } from './zone-schema.js';
 
 export function readRecords(draft: Draft, records: ZoneRecords, at: Path): void {
@@ -36,6 +37,10 @@ function ownerName(draft: Draft, key: string): ReturnType<typeof readName> {
 }
 
 function readRecord(draft: Draft, key: string, name: string, record: ZoneRecord, at: Path): void {
+  if (typeof record.type === 'string' && record.type.toUpperCase() === 'ALIAS') {
+    readAlias(draft, name, record, at);
+    return;
+  }
   const types = readTypes(draft, record, at);
   if (!types) return;
   const ttl = seconds(record.ttl, draft.ttl);
@@ -59,6 +64,25 @@ function readRecord(draft: Draft, key: string, name: string, record: ZoneRecord,
   }
 }
 
+/** The addresses of another name; everything but its value is as for a static record. */
+function readAlias(draft: Draft, name: string, record: ZoneRecord, at: Path): void {
+  for (const key of ['dynamic', 'fail'] as const) {
+    if (record[key] !== undefined) report(draft, [...at, key], 'is not for ALIAS: its target decides', 'key');
+  }
+  if (record.value === undefined && record.values === undefined) {
+    report(draft, at, 'an ALIAS needs the key value: the name whose addresses it answers');
+    return;
+  }
+  const rdata = readValues(draft, TYPE.CNAME, record, at);
+  if (rdata.length !== 1) report(draft, [...at, 'values'], 'a name has only one ALIAS');
+  const [target] = rdata;
+  // Two bytes are a placeholder after a report.
+  if (!target || target.length === 2) return;
+  const ttl = seconds(record.ttl, draft.ttl);
+  const place = { path: at, rdata: record.values ? 'values' : 'value' } as const;
+  addRRset(draft, { kind: 'alias', name, families: ['A', 'AAAA'], ttl, target }, place);
+}
+
 function readStatic(
   draft: Draft,
   name: string,
@@ -71,9 +95,11 @@ function readStatic(
     report(draft, at, 'a record needs one of the keys value, values and dynamic');
     return;
   }
-  const rdata = readValues(draft, type, record, at);
+  const auto = takeAutoHints(draft, type, record, at);
+  const rdata = readValues(draft, type, auto?.record ?? record, at);
   const place = { path: at, rdata: record.values ? 'values' : 'value' } as const;
-  addRRset(draft, { kind: 'static', name, type, ttl, rdata }, place);
+  const hinted = auto && { hinted: auto.hinted };
+  addRRset(draft, { kind: 'static', name, type, ttl, rdata, ...hinted }, place);
 }
 
 function readValues(draft: Draft, type: number, record: ZoneRecord, at: Path): readonly Uint8Array[] {
@@ -110,18 +136,14 @@ function readTypes(draft: Draft, record: ZoneRecord, at: Path): readonly number[
   const types: number[] = [];
   for (const [i, text] of given.entries()) {
     const type = typeNumber(text);
-    if (type !== undefined && type !== TYPE.DNAME && text !== '') types.push(type);
+    if (type !== undefined && text !== '') types.push(type);
     else report(draft, Array.isArray(record.type) ? [...at, 'type', i] : [...at, 'type'], wrongType(text));
   }
   return types.length === given.length ? types : undefined;
 }
 
 function wrongType(text: string): string {
-  if (typeNumber(text) === TYPE.DNAME) {
-    return 'DNAME is not supported yet; use a wildcard CNAME, or delegate the name';
-  }
-  if (text.toUpperCase() === 'ALIAS')
-    return 'ALIAS is not supported yet; at the apex use a dynamic A and AAAA record';
+  if (text.toUpperCase() === 'ALIAS') return 'ALIAS stands alone: it answers both A and AAAA';
   const names = knownTypes()
     .filter((type) => type !== TYPE.SOA)
     .map(typeName);

@@ -148,6 +148,10 @@ const Pool = Type.Object(
         Type.Literal('hash'),
       ]),
     ),
+    answers: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 8, description: 'endpoints in one answer at most' }),
+    ),
+    shuffle: Type.Optional(Type.Boolean({ description: 'false keeps endpoints in their order' })),
     min_up: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
     endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: LIMITS.endpointsPerPool }),
     fallback: Type.Optional(Type.String()),
@@ -190,6 +194,9 @@ const Dynamic = Type.Object(
     rules: Type.Optional(Type.Array(Rule, { minItems: 1, maxItems: LIMITS.rulesPerRecord })),
     steering: Type.Optional(
       Type.Union([Type.Literal('nearest'), Type.Literal('failover'), Type.Literal('weighted')]),
+    ),
+    regions: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 8, description: 'nearest: regions in one answer' }),
     ),
     pools: Type.Optional(
       Type.Union(

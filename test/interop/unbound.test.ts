@@ -32,6 +32,10 @@ records:
   www: { type: A, dynamic: { rules: [{ geos: [EU, AF], pool: eu }, { geos: [AS, OC], pool: ap }, { pool: us }] } }
   a.deep.name: { type: A, value: 192.0.2.9 }
   alias: { type: CNAME, value: www.gslb.example.test. }
+  "":
+    - { type: ALIAS, value: www.gslb.example.test. }
+    - { type: HTTPS, value: { svcpriority: 1, targetname: ., svcparams: { ipv4hint: auto } } }
+  old: { type: DNAME, value: deep.name.gslb.example.test. }
   long: { type: TXT, values: [${Array.from({ length: 30 }, (_, i) => `"${`${i}`.padEnd(60, 'x')}"`).join()}] }
 `;
 
@@ -87,6 +91,27 @@ describe.skipIf(missing.length > 0)(TITLE, () => {
       expect(answers).toEqual([
         'alias.gslb.example.test. 30 IN CNAME www.gslb.example.test.',
         expect.stringMatching(/^www\.gslb\.example\.test\. \d+ IN A 198\.51\.100\.1$/),
+      ]);
+    });
+
+    // The made name keeps the random case of the question.
+    it('follows a DNAME', async () => {
+      const { answers } = await resolve('a.old.gslb.example.test', 'A');
+      expect(answers).toEqual([
+        'old.gslb.example.test. 30 IN DNAME deep.name.gslb.example.test.',
+        expect.stringMatching(
+          /^a\.old\.gslb\.example\.test\. \d+ IN CNAME a\.deep\.name\.gslb\.example\.test\.$/i,
+        ),
+        expect.stringMatching(/^a\.deep\.name\.gslb\.example\.test\. \d+ IN A 192\.0\.2\.9$/i),
+      ]);
+    });
+
+    it('gets the addresses of an ALIAS at the apex, and hints that are the same', async () => {
+      expect((await resolve('gslb.example.test', 'A')).answers).toEqual([
+        'gslb.example.test. 30 IN A 198.51.100.1',
+      ]);
+      expect((await resolve('gslb.example.test', 'HTTPS')).answers).toEqual([
+        'gslb.example.test. 30 IN HTTPS 1 . ipv4hint=198.51.100.1',
       ]);
     });
 

@@ -5,7 +5,8 @@ export const FUZZ_PACKET_MAX = 2300;
 
 const NAMES = [
   ...['www', 'all', 'alias', 'many', 'c1', 'loop', 'x.child', 'child', 'a.wild', 'a.b.wild', 'no', 'x.y.z'],
-  ...['y.z', '*.wild', 'ns.child', 'x.other', 'WwW'],
+  ...['y.z', '*.wild', 'ns.child', 'x.other', 'WwW', 'some', 'inner', 'a1', 'A2'],
+  ...['d1', 'b.d1', 'a.b.D2', 'q.d3', 'c5', `${'y'.repeat(60)}.${'y'.repeat(60)}.${'y'.repeat(60)}.d2`],
 ].map((name) => `${name}.example.com`);
 const OTHER_NAMES = [
   'example.com',

@@ -98,7 +98,8 @@ function questionEnd(query: Uint8Array, length: number): number {
 
 /** The largest payload size of any OPT in the query (two are an error, answered with the size of either), or -1. */
 function payloadOf(query: Uint8Array, length: number): number {
-  let at = questionEnd(query, length);
+  // Without a question (RFC 7873 §5.4) the additional records come at once.
+  let at = word(query, 4) === 0 ? HEADER : questionEnd(query, length);
   let payload = -1;
   for (let i = word(query, 10); i > 0 && at >= 0; i--) {
     while (at < length && query[at] !== 0 && query[at]! < 0xc0) at += 1 + query[at]!;

@@ -22,7 +22,21 @@ ${HEAD}pools:
   b: { endpoints: [{ A: 192.0.2.3, weight: 3 }, { A: 192.0.2.4 }] }
   c: { endpoints: [{ CNAME: www.example.com. }, { CNAME: www.example.org. }] }
   d: { pick: all, endpoints: [{ A: 192.0.2.5, AAAA: "2001:db8::5" }, { A: 192.0.2.6, AAAA: "2001:db8::6" }] }
+  e: { answers: 3, endpoints: [{ A: 192.0.2.7, weight: 2 }, { A: 192.0.2.8 }, { A: 192.0.2.9 }, { A: 192.0.2.10, weight: 0 }] }
+  g: { endpoints: [{ CNAME: www.example.com. }, { CNAME: many.example.com. }] }
+  f: { pick: hash, answers: 2, endpoints: [{ A: 192.0.2.11 }, { A: 192.0.2.12 }, { A: 192.0.2.13 }] }
 records:
+  "":
+    - { type: ALIAS, value: www.example.com. }
+    - { type: HTTPS, value: { svcpriority: 1, targetname: ., svcparams: { alpn: [h2], ipv4hint: auto, ipv6hint: auto } } }
+  some: { type: A, dynamic: { rules: [{ subnets: [203.0.113.0/24], pool: e }, { pool: f }] } }
+  inner: { type: CNAME, dynamic: { rules: [{ pool: g }] } }
+  a1: { type: ALIAS, value: inner.example.com. }
+  a2: { type: ALIAS, value: many.example.com. }
+  d1: { type: DNAME, value: wild.example.com. }
+  d2: { type: DNAME, value: d1.example.com. }
+  d3: { type: DNAME, value: more.d3.example.com. }
+  c5: { type: CNAME, value: b.d2.example.com. }
   www: { type: [A, AAAA], dynamic: { rules: [{ subnets: [203.0.113.0/24, "2001:db8:7::/48"], pool: a }, { pool: b }] } }
   all: { type: [A, AAAA], dynamic: { rules: [{ pool: d }] } }
   alias: { type: CNAME, dynamic: { steering: weighted, pools: { c: 1 } } }

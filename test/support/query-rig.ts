@@ -1,3 +1,4 @@
+import { createAliasTable, writeAliasSlot } from '../../src/core/answer/alias-slot.js';
 import type { Compiled } from '../../src/core/answer/build.js';
 import { compileSnapshot } from '../../src/core/answer/compile.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
@@ -8,6 +9,7 @@ import { parseIPv4, parseIPv6 } from '../../src/core/dns/rdata/address.js';
 import { EMPTY_LOCATIONS, type LocationTrie } from '../../src/core/geo/location.js';
 import { createHealthTable, healthTableBytes, packHealth } from '../../src/core/health/word.js';
 import type { Zone } from '../../src/core/zone/model.js';
+import { outsideNames } from '../../src/core/zone/outside-names.js';
 import { healthTargets } from '../../src/core/zone/targets.js';
 import { Responder } from '../../src/dataplane/responder.js';
 import { formatProblem } from '../../src/sources/yaml-document.js';
@@ -71,6 +73,8 @@ export class QueryRig {
   readonly #responder: Responder;
   readonly #inPlace: Responder;
   readonly #slots = new Map<string, number>();
+  readonly aliasTable: Int32Array = createAliasTable(16);
+  readonly #aliases = new Map<string, number>();
   readonly #hosts = new Map<string, number[]>();
   readonly #datagramMax: number;
 
@@ -84,7 +88,9 @@ export class QueryRig {
       }
     }
     const slotOf = (key: string) => this.#slots.get(key)!;
-    this.compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf });
+    for (const name of outsideNames(zones)) this.#aliases.set(name, this.#aliases.size);
+    const aliases = { table: this.aliasTable, slotOf: (name: string) => this.#aliases.get(name) };
+    this.compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf, aliases });
     this.#datagramMax = options.datagramMax ?? 1232;
     this.#responder = this.#newResponder(this.counters, options);
     this.#inPlace = this.#newResponder(new Float64Array(COUNTER.SIZE), options);
@@ -110,6 +116,21 @@ export class QueryRig {
       if (!slots) throw new Error(`nothing is watched at ${host}`);
       for (const slot of slots) this.health[slot] = word;
     }
+  }
+
+  /** Names outside that ALIAS records lead to. */
+  get outside(): readonly string[] {
+    return [...this.#aliases.keys()];
+  }
+
+  /** Writes what a name outside was resolved to. */
+  resolved(name: string, addresses: readonly string[], expires = 1_000): void {
+    const slot = this.#aliases.get(name);
+    if (slot === undefined) throw new Error(`${name} is not outside`);
+    const bytes = addresses.map(addressOf);
+    const v4 = bytes.filter(({ length }) => length === 4);
+    const v6 = bytes.filter(({ length }) => length === 16);
+    writeAliasSlot(this.aliasTable, slot, { v4, v6, expires });
   }
 
   /** Asks and reads the answer, which must be readable for two decoders. Throws where there is none. */

@@ -1,7 +1,8 @@
+import { TYPE } from '../dns/iana.js';
 import { lowerName, parentName } from '../dns/name.js';
 import type { Build } from './build.js';
 import { CHASE } from './snapshot.js';
-import type { ZoneTree } from './zone-tree.js';
+import type { TreeNode, ZoneTree } from './zone-tree.js';
 
 /** Where an alias leads, by the same rules by which `answer()` finds a name. */
 export function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): number {
@@ -15,6 +16,11 @@ export function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): n
     // The resolver has to ask further down, or another zone of this server knows better.
     if (node.cut || build.hidden.has(node)) return CHASE.OUTSIDE;
     if (at === name) return node.place;
+    if (hasDname(node)) return CHASE.DNAME;
     return node.wildcard ? node.wildcard.place : CHASE.NXDOMAIN;
   }
+}
+
+export function hasDname({ rrsets }: TreeNode): boolean {
+  return rrsets.some((rrset) => rrset.kind === 'static' && rrset.type === TYPE.DNAME);
 }

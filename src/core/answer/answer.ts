@@ -1,24 +1,37 @@
 import { RCODE, TYPE } from '../dns/iana.js';
-import { UNKNOWN_BIT } from '../health/word.js';
-import { pickEndpoints } from '../policy/pick.js';
-import { NO_POOL, steer, TAKE } from '../policy/steer.js';
+import { chooseEndpoints } from '../policy/choose.js';
+import { FLATTENED, flatten } from './alias.js';
 import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
+import { followName } from './dname.js';
 import { findNode, hashName } from './name-table.js';
 import { CHAOS, COOKIE_ONLY, DROP, parseQuery } from './parse.js';
 import type { Query } from './query.js';
 import { REASON } from './reason.js';
-import { ANSWERS_MAX, CHASE, ENDPOINT, FAMILY, GLUE, NODE, RRSET, RRSET_KIND, ZONE } from './snapshot.js';
+import {
+  ANSWERS_MAX,
+  CHASE,
+  ENDPOINT,
+  FAMILY,
+  GLUE,
+  NODE,
+  RRSET,
+  RRSET_KIND,
+  STOP,
+  WILDCARD_DNAME,
+  ZONE,
+} from './snapshot.js';
+import { writeHinted } from './svcb.js';
 import {
   beginAnswer,
   finishAnswer,
   patchSuffixes,
   QUESTION_NAME,
   truncate,
-  writeAddress,
   writeRecord,
   writeRecords,
 } from './write.js';
+import { writeEndpoints } from './write-endpoints.js';
 
 /**
  * THE QUERY PATH. Answers the packet described by `query` (input, output, client, transport limit) and
@@ -58,15 +71,25 @@ function resolve(query: Query): void {
   const { nodes } = query.snapshot;
   const zone = nodes[query.encloser + NODE.ZONE]!;
   if (node === NO_SUCH_NAME) return negative(query, zone, RCODE.NXDOMAIN);
+  if (node === BELOW_DNAME) return answerBelowDname(query, zone);
   const cut = nodes[node + NODE.CUT]!;
   // DS is the parent's at the cut itself, not below it (RFC 4035 §3.1.4.1).
   const atCut = cut === node && nodes[node + NODE.NAME_LENGTH] === query.nameLength;
   if (cut >= 0 && !(atCut && query.type === TYPE.DS)) return refer(query, cut, zone);
-  answerFrom(query, node, zone);
+  answerFrom(query, node, zone, QUESTION_NAME);
+}
+
+/** The question's name is followed as if it were an alias's target. */
+function answerBelowDname(query: Query, zone: number): void {
+  query.aliasAt = QUESTION_NAME;
+  const target = followName(query, zone);
+  if (ends(query, target, zone)) return;
+  answerFrom(query, target, zone, query.aliasAt);
 }
 
 const NOT_OURS = -1;
 const NO_SUCH_NAME = -2;
+const BELOW_DNAME = -3;
 
 /**
  * The node that answers for the question's name: its own, the wildcard below its closest encloser
@@ -102,8 +125,8 @@ function ownerBelow(query: Query, encloser: number): number {
   }
   const wildcard = nodes[encloser + NODE.WILDCARD]!;
   if (wildcard < 0) {
-    query.trace?.name(encloser, 'missing');
-    return NO_SUCH_NAME;
+    query.trace?.name(encloser, wildcard === WILDCARD_DNAME ? 'dname' : 'missing');
+    return wildcard === WILDCARD_DNAME ? BELOW_DNAME : NO_SUCH_NAME;
   }
   query.trace?.name(wildcard, 'wildcard');
   return wildcard;
@@ -120,9 +143,9 @@ function exactOwner(query: Query, node: number): number {
 }
 
 /** Answers from one owner name, following aliases inside the zone (RFC 1034 §4.3.2 step 3a). */
-function answerFrom(query: Query, first: number, zone: number): void {
+function answerFrom(query: Query, first: number, zone: number, firstOwner: number): void {
   let node = first;
-  let owner = QUESTION_NAME;
+  let owner = firstOwner;
   for (let aliases = 0; aliases <= ALIASES_MAX; aliases++) {
     const rrset = findRRset(query, node);
     if (rrset < 0) {
@@ -133,14 +156,16 @@ function answerFrom(query: Query, first: number, zone: number): void {
     // An alias is all that its name has: it answers ANY too (RFC 8482 §4.1).
     const isAlias =
       nodes[rrset + RRSET.TYPE] === TYPE.CNAME && query.type !== TYPE.CNAME && query.type !== TYPE.ANY;
-    const target =
-      nodes[rrset + RRSET.KIND] === RRSET_KIND.STATIC
-        ? writeStatic(query, rrset, zone, owner)
-        : writeDynamic(query, rrset, zone, owner);
+    const kind = nodes[rrset + RRSET.KIND]!;
+    let target: number;
+    if (kind === RRSET_KIND.STATIC) target = writeStatic(query, rrset, zone, owner);
+    else if (kind === RRSET_KIND.DYNAMIC) target = writeDynamic(query, rrset, zone, owner);
+    else if (kind === RRSET_KIND.ALIAS) target = writeAlias(query, rrset, zone, owner);
+    else target = writeServices(query, rrset, owner);
     if (!isAlias || target === STOP) return;
     query.trace?.alias(target);
-    if (target === CHASE.OUTSIDE) return;
-    if (target === CHASE.NXDOMAIN) return negative(query, zone, RCODE.NXDOMAIN);
+    if (target === CHASE.DNAME) target = followName(query, zone);
+    if (ends(query, target, zone)) return;
     // An alias in a loop stands in the answer once (RFC 2181 §5).
     visited[aliases] = node;
     if (visited.lastIndexOf(target, aliases) >= 0) return;
@@ -150,11 +175,14 @@ function answerFrom(query: Query, first: number, zone: number): void {
   }
 }
 
+/** Whether nothing follows an alias with this target. */
+function ends(query: Query, target: number, zone: number): boolean {
+  if (target === CHASE.NXDOMAIN) negative(query, zone, RCODE.NXDOMAIN);
+  return target < 0;
+}
+
 /** Nodes whose aliases are in the answer already. */
 const visited: Int32Array = new Int32Array(ALIASES_MAX + 1);
-
-/** No further record: done, truncated, or already a negative answer. */
-const STOP = -3;
 
 /** The RRset of the asked type at a node, or its CNAME; its place in `nodes`, or -1. */
 function findRRset(query: Query, node: number): number {
@@ -207,40 +235,42 @@ const chosen: Int32Array = new Int32Array(ANSWERS_MAX);
 
 /** Lets the policy choose and writes what it chose; returns where a CNAME endpoint leads, or STOP. */
 function writeDynamic(query: Query, rrset: number, zone: number, owner: number): number {
-  const { nodes, endpoints, blobs } = query.snapshot;
-  const result = steer(query, rrset);
-  if (result === NO_POOL) {
-    negative(query, zone, RCODE.NOERROR);
-    return STOP;
-  }
+  const { nodes, endpoints } = query.snapshot;
   const family = nodes[rrset + RRSET.FAMILY]!;
-  let count = pickEndpoints(query, result >> 2, family, result & 3, chosen);
-  // A health word changed since the pool was judged: rather all than nothing.
-  if (count === 0) count = pickEndpoints(query, result >> 2, family, TAKE.ALL, chosen);
+  const count = chooseEndpoints(query, rrset, chosen);
   if (count === 0) {
     negative(query, zone, RCODE.NOERROR);
     return STOP;
   }
-  const type = nodes[rrset + RRSET.TYPE]!;
-  const ttl = nodes[rrset + RRSET.TTL]!;
-  for (let i = 0; i < count; i++) {
-    const record = chosen[i]! * ENDPOINT.STRIDE;
-    const rdata = endpoints[record + ENDPOINT.RDATA]!;
-    if ((query.health[endpoints[record + ENDPOINT.SLOT]!]! & UNKNOWN_BIT) !== 0)
-      query.reason ||= REASON.STALE_HEALTH;
-    query.trace?.endpoint(chosen[i]!);
-    query.aliasAt = query.at + 12 - query.base;
-    const fits =
-      family === FAMILY.A
-        ? writeAddress(query, owner, ttl, rdata)
-        : writeRecord(query, owner, type, ttl, blobs, rdata, endpoints[record + ENDPOINT.RDATA_LENGTH]!);
-    if (!fits) {
-      truncate(query);
-      return STOP;
-    }
-    query.answers++;
+  if (!writeEndpoints(query, rrset, nodes[rrset + RRSET.TTL]!, owner, chosen, count)) {
+    truncate(query);
+    return STOP;
   }
   return family === FAMILY.CNAME ? endpoints[chosen[0]! * ENDPOINT.STRIDE + ENDPOINT.TARGET]! : STOP;
+}
+
+/** Answers with the addresses of an ALIAS's target. Nothing follows it. */
+function writeAlias(query: Query, rrset: number, zone: number, owner: number): number {
+  const outcome = flatten(query, rrset, owner);
+  if (outcome === FLATTENED.NODATA) negative(query, zone, RCODE.NOERROR);
+  else if (outcome === FLATTENED.TOO_LONG) truncate(query);
+  else if (outcome === FLATTENED.UNKNOWN) fail(query);
+  return STOP;
+}
+
+/** SVCB and HTTPS records with hints that are chosen now. */
+function writeServices(query: Query, rrset: number, owner: number): number {
+  if (!writeHinted(query, rrset, owner)) truncate(query);
+  return STOP;
+}
+
+/** SERVFAIL: NODATA would be a lie that resolvers keep. */
+function fail(query: Query): void {
+  truncate(query);
+  query.truncated = false;
+  query.rcode = RCODE.SERVFAIL;
+  query.scope = 0;
+  query.reason = REASON.NOT_READY;
 }
 
 /** A small answer instead of everything (RFC 8482 §4.2). */

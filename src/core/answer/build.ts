@@ -1,6 +1,7 @@
 import type { LocationTrie } from '../geo/location.js';
 import type { GeoTrie } from '../geo/trie.js';
 import type { Endpoint, Family, Pool, Steering, Zone } from '../zone/model.js';
+import { createAliasTable } from './alias-slot.js';
 import {
   type CompiledSteering,
   createTrieCache,
@@ -9,7 +10,7 @@ import {
 } from './compile-steering.js';
 import type { Snapshot } from './snapshot.js';
 import { ByteTable, IntTable } from './table.js';
-import type { TreeNode } from './zone-tree.js';
+import type { TreeNode, ZoneTree } from './zone-tree.js';
 
 export interface CompileInput {
   readonly id: number;
@@ -18,6 +19,11 @@ export interface CompileInput {
   readonly geo: LocationTrie;
   /** The health slot of a target, by its key (`core/zone/targets.ts`). */
   readonly slotOf: (key: string) => number;
+  /** The alias slots, and the slot of a name outside; without them every ALIAS to the outside fails. */
+  readonly aliases?: {
+    readonly table: Int32Array;
+    readonly slotOf: (name: string) => number | undefined;
+  };
   /** What the last compilation with the same `geo` returned. */
   readonly tries?: TrieCache;
 }
@@ -34,6 +40,8 @@ export interface SnapshotIndex {
     readonly family: Family;
     readonly endpoint: Endpoint;
   }[];
+  /** Names by their alias slots. */
+  readonly outside: ReadonlyMap<number, string>;
 }
 
 export interface Compiled {
@@ -55,6 +63,8 @@ export interface Build {
   readonly glue: IntTable;
   readonly blobs: ByteTable;
   readonly trieList: GeoTrie[];
+  /** By the keys of their apexes. */
+  readonly trees: Map<string, ZoneTree>;
   /** Nodes that the name table finds: pairs of hash and place. */
   readonly entries: IntTable;
   /** Of the longest of their names. */
@@ -72,6 +82,7 @@ export interface Build {
     steerings: Map<number, Steering>;
     pools: { zone: number; pool: Pool }[];
     endpoints: { pool: number; family: Family; endpoint: Endpoint }[];
+    outside: Map<number, string>;
   };
 }
 
@@ -89,6 +100,7 @@ export function startBuild(input: CompileInput): Build {
     glue: new IntTable(),
     blobs: new ByteTable(),
     trieList: [],
+    trees: new Map(),
     entries: new IntTable(),
     labelsMax: 0,
     hidden: new Set(),
@@ -100,12 +112,13 @@ export function startBuild(input: CompileInput): Build {
       steerings: new Map(),
       pools: [],
       endpoints: [],
+      outside: new Map(),
     },
   };
 }
 
 /** Tables in shared memory. */
-export function finishBuild(build: Build, buckets: Int32Array): Compiled {
+export function finishBuild(build: Build, buckets: Int32Array, aliasTargets: Int32Array): Compiled {
   const snapshot: Snapshot = {
     id: build.input.id,
     buckets,
@@ -119,6 +132,8 @@ export function finishBuild(build: Build, buckets: Int32Array): Compiled {
     pools: build.pools.share(),
     endpoints: build.endpoints.share(),
     tries: build.trieList,
+    aliasTargets,
+    aliases: build.input.aliases?.table ?? createAliasTable(0),
   };
   return { snapshot, index: build.index, tries: build.tries.next };
 }

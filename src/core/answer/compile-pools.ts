@@ -4,7 +4,7 @@ import { healthTarget } from '../zone/targets.js';
 import { aliasTarget } from './alias-target.js';
 import type { Build } from './build.js';
 import { hashOf } from './name-table.js';
-import { CHASE, ENDPOINT, FAMILIES, PICK } from './snapshot.js';
+import { ANSWERS_MAX, CHASE, ENDPOINT, FAMILIES, PICK } from './snapshot.js';
 import type { ZoneTree } from './zone-tree.js';
 
 /** Gives every pool of a zone its number. */
@@ -21,7 +21,7 @@ export function numberPools(build: Build, zone: Zone, zoneNumber: number): void 
 export function compilePools(build: Build, tree: ZoneTree, zone: number): void {
   for (const pool of tree.zone.pools.values()) {
     const number = build.poolNumbers[zone]!.get(pool.name)!;
-    const fields: number[] = [PICKS[pool.pick]];
+    const fields: number[] = [pickField(pool)];
     for (const family of FAMILIES) {
       const endpoints = pool.endpoints.filter((endpoint) => endpoint.rdata[family]);
       const first = build.endpoints.length / ENDPOINT.STRIDE;
@@ -36,6 +36,11 @@ export function compilePools(build: Build, tree: ZoneTree, zone: number): void {
 /** 0.55 × 100 is 55.00000000000001 in binary: what is within rounding of a whole number is that number. */
 function neededWeight(minUp: number, total: number): number {
   return Math.ceil(minUp * total - 1e-6);
+}
+
+/** `all` means as many as an answer holds. */
+function pickField({ pick, answers = pick === 'all' ? ANSWERS_MAX : 1, shuffle = true }: Pool): number {
+  return PICKS[pick] | (shuffle ? PICK.SHUFFLED : 0) | (answers << PICK.ANSWERS_SHIFT);
 }
 
 const PICKS: Readonly<Record<Pool['pick'], number>> = {

@@ -52,6 +52,11 @@ export function compileSteering(
     const names = withFallbacks(list.pools, zone);
     for (const name of names) reachable.add(name);
     if (plan.mode === MODE.CHAIN) return steering.push(names.length, ...names.map(poolIndex));
+    if (plan.mode === MODE.REGIONS) {
+      const regions = list.pools.flatMap((name) => [poolIndex(name), plan.regions.get(name)!]);
+      const chained = names.map(poolIndex);
+      return steering.push(plan.wanted, list.pools.length, ...regions, names.length, ...chained);
+    }
     const behind = names.slice(list.pools.length);
     return steering.push(
       list.pools.length,
@@ -74,7 +79,12 @@ interface Plan {
   readonly mode: number;
   /** One for each class. */
   readonly lists: readonly PoolList[];
+  /** For MODE.REGIONS: how many regions an answer wants, and a number for the region of each pool. */
+  readonly wanted: number;
+  readonly regions: ReadonlyMap<string, number>;
 }
+
+const ONE_REGION = { wanted: 1, regions: new Map<string, number>() } as const;
 
 function planOf(rrset: DynamicRRset, zone: Zone, tries: TrieSource): Plan {
   const { steering } = rrset;
@@ -82,13 +92,13 @@ function planOf(rrset: DynamicRRset, zone: Zone, tries: TrieSource): Plan {
     case 'rules':
       return planRules(steering.rules, tries);
     case 'nearest':
-      return planNearest(steering.pools, zone, tries);
+      return planNearest(steering.pools, steering.regions ?? 1, zone, tries);
     case 'failover':
-      return { trie: undefined, mode: MODE.CHAIN, lists: [chain(steering.pools)] };
+      return { trie: undefined, mode: MODE.CHAIN, lists: [chain(steering.pools)], ...ONE_REGION };
     case 'weighted': {
       const pools = steering.pools.map(({ pool }) => pool);
       const weights = steering.pools.map(({ weight }) => weight);
-      return { trie: undefined, mode: MODE.WEIGHTED, lists: [{ pools, weights }] };
+      return { trie: undefined, mode: MODE.WEIGHTED, lists: [{ pools, weights }], ...ONE_REGION };
     }
     default:
       throw assertNever(steering);
@@ -98,13 +108,13 @@ function planOf(rrset: DynamicRRset, zone: Zone, tries: TrieSource): Plan {
 /** Class 0, "no rule", can't be reached: validation asks for a default. */
 function planRules(rules: readonly Rule[], tries: TrieSource): Plan {
   const lists = [chain([rules.at(-1)!.pool]), ...rules.map((rule) => chain([rule.pool]))];
-  if (rules.length === 1) return { trie: undefined, mode: MODE.CHAIN, lists };
+  if (rules.length === 1) return { trie: undefined, mode: MODE.CHAIN, lists, ...ONE_REGION };
   const targets = rules.map(({ subnets, asns, geos }) => ({ subnets: subnets.map(prefixKey), asns, geos }));
   const trie = kept(tries, 'rules', JSON.stringify(targets), () => compileRules(rules, tries.geo));
-  return { trie, mode: MODE.CHAIN, lists };
+  return { trie, mode: MODE.CHAIN, lists, ...ONE_REGION };
 }
 
-function planNearest(pools: readonly string[], zone: Zone, tries: TrieSource): Plan {
+function planNearest(pools: readonly string[], wanted: number, zone: Zone, tries: TrieSource): Plan {
   const points = pools.map((name) => {
     const region = zone.pools.get(name)?.region;
     const location = region === undefined ? undefined : zone.regions.get(region)?.location;
@@ -114,10 +124,13 @@ function planNearest(pools: readonly string[], zone: Zone, tries: TrieSource): P
   const { trie, orders } = kept(tries, 'nearest', JSON.stringify(points), () =>
     compileNearest(tries.geo, points),
   );
+  const names = [...new Set(pools.map((name) => zone.pools.get(name)?.region))];
   return {
     trie,
-    mode: MODE.CHAIN,
+    mode: wanted === 1 ? MODE.CHAIN : MODE.REGIONS,
     lists: orders.map((order) => chain(order.map((i) => pools[i]!))),
+    wanted,
+    regions: new Map(pools.map((name) => [name, names.indexOf(zone.pools.get(name)?.region)])),
   };
 }
 

@@ -2,13 +2,15 @@ import { TYPE } from '../dns/iana.js';
 import { labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
 import type { DynamicRRset, StaticRRset } from '../zone/model.js';
-import { aliasTarget } from './alias-target.js';
+import { aliasTarget, hasDname } from './alias-target.js';
 import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
+import { compileAlias, compileAliasTargets } from './compile-alias.js';
 import { compilePools, numberPools } from './compile-pools.js';
 import { compileSteering } from './compile-steering.js';
+import { compileHinted } from './compile-svcb.js';
 import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
-import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
+import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND, WILDCARD_DNAME } from './snapshot.js';
 import { sharedInts } from './table.js';
 import { buildTree, nameKey, type TreeNode, wireName, type ZoneTree } from './zone-tree.js';
 
@@ -17,6 +19,7 @@ export function compileSnapshot(input: CompileInput): Compiled {
   const build = startBuild(input);
   const trees = input.zones.map(buildTree);
   const origins = new Set(trees.map((tree) => nameKey(tree.apex.name)));
+  for (const tree of trees) build.trees.set(nameKey(tree.apex.name), tree);
   for (const [zone, tree] of trees.entries()) {
     numberPools(build, tree.zone, zone);
     placeNodes(build, tree, zone, origins);
@@ -29,7 +32,7 @@ export function compileSnapshot(input: CompileInput): Compiled {
     compilePools(build, tree, zone);
     compileNodes(build, tree, zone);
   }
-  return finishBuild(build, buckets);
+  return finishBuild(build, buckets, compileAliasTargets(build));
 }
 
 /**
@@ -113,7 +116,7 @@ function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
     const { place } = node;
     const { nodes } = build;
     nodes.set(place + NODE.CUT, node.cut ? node.cut.place : -1);
-    nodes.set(place + NODE.WILDCARD, node.wildcard ? node.wildcard.place : -1);
+    nodes.set(place + NODE.WILDCARD, node.wildcard?.place ?? (hasDname(node) ? WILDCARD_DNAME : -1));
     let next = nodes.get(place + NODE.RRSETS);
     const write = (fields: readonly number[]) => {
       for (let i = 0; i < fields.length; i++) nodes.set(next + i, fields[i]!);
@@ -125,12 +128,14 @@ function compileNodes(build: Build, tree: ZoneTree, zone: number): void {
     }
     for (const rrset of node.rrsets) {
       if (rrset.kind === 'static') write(compileStatic(build, tree, node, rrset));
+      else if (rrset.kind === 'alias') for (const fields of compileAlias(build, rrset)) write(fields);
       else for (const fields of compileDynamic(build, tree, zone, rrset)) write(fields);
     }
   }
 }
 
 function compileStatic(build: Build, tree: ZoneTree, node: TreeNode, rrset: StaticRRset): readonly number[] {
+  if (rrset.hinted) return compileHinted(build, node, rrset, rrset.hinted);
   const records = recordBytes(rrset.type, rrset.ttl, rrset.rdata, tree.apex.name);
   let extra: readonly [number, number] = [CHASE.OUTSIDE, 0];
   if (rrset.type === TYPE.CNAME) extra = [aliasTarget(build, tree, rrset.rdata[0]!), 0];

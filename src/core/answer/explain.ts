@@ -1,15 +1,26 @@
-import { rcodeName, typeName } from '../dns/iana.js';
+import { rcodeName, TYPE, typeName } from '../dns/iana.js';
 import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } from '../dns/message.js';
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
 import { unpackHealth } from '../health/word.js';
 import type { Endpoint, Family, Steering } from '../zone/model.js';
+import { ALIAS_SLOT, KNOWN_V4, KNOWN_V6, readAliasSlot } from './alias-slot.js';
 import { answer } from './answer.js';
 import type { SnapshotIndex } from './build.js';
 import { COUNTER } from './counters.js';
 import { nameOf } from './name-table.js';
 import { createQuery, setPacket } from './query.js';
-import { CHASE, ENDPOINT, FAMILIES, NODE, POOL, RRSET, RRSET_KIND, type Snapshot } from './snapshot.js';
+import {
+  ALIAS,
+  CHASE,
+  ENDPOINT,
+  FAMILIES,
+  NODE,
+  POOL,
+  RRSET,
+  RRSET_KIND,
+  type Snapshot,
+} from './snapshot.js';
 import type { Trace } from './trace.js';
 
 export interface ExplainRequest {
@@ -22,6 +33,8 @@ export interface ExplainRequest {
   readonly source: Uint8Array;
   /** Seed of the weighted choices. */
   readonly seed: number;
+  /** Seconds since 1970: for the TTL of addresses that were resolved. */
+  readonly nowSeconds?: number;
 }
 
 /** One step on the way to an answer: `text` for people, the rest for programs. */
@@ -65,6 +78,7 @@ export function explain(
     edns: { payloadSize: 4096, ...(request.subnet && { subnet: request.subnet }) },
   });
   setPacket(query, input, 0, input.length, new Uint8Array(65_535), 0);
+  query.nowSeconds = request.nowSeconds ?? 0;
   query.stream = true;
   query.transportLimit = 65_535;
   query.source = request.source;
@@ -93,6 +107,8 @@ class Narrator implements Trace {
   readonly #steps: ExplainStep[];
   readonly #request: ExplainRequest;
   #node = -1;
+  /** What is followed. */
+  #followed = 'ALIAS';
 
   constructor(
     snapshot: Snapshot,
@@ -108,7 +124,7 @@ class Narrator implements Trace {
     this.#request = request;
   }
 
-  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void {
+  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'dname' | 'missing' | 'not-ours'): void {
     this.#node = node;
     const asked = formatName(this.#request.name);
     const found = this.#found(node);
@@ -121,6 +137,7 @@ class Narrator implements Trace {
       exact: `${asked} is a name of the zone ${zone}`,
       wildcard: `${asked} does not exist in ${zone}; the wildcard ${found.name} answers for it`,
       delegation: `${asked} is delegated at ${found.name} (zone ${zone})`,
+      dname: `${asked} is below ${found.name} (zone ${zone}), which has a DNAME`,
       missing: `${asked} does not exist in ${zone}; the closest name is ${found.name}`,
       'not-ours': '',
     }[how];
@@ -133,9 +150,48 @@ class Narrator implements Trace {
       ? `the CNAME is followed to ${found.name}`
       : target === CHASE.NXDOMAIN
         ? 'the CNAME leads to a name that does not exist in this zone'
-        : 'the CNAME leads out of this zone: the resolver asks on';
+        : target === CHASE.DNAME
+          ? 'the CNAME leads to a name below a DNAME'
+          : 'the CNAME leads out of this zone: the resolver asks on';
     if (found) this.#node = target;
     this.#steps.push({ step: 'alias', text, ...(found && { name: found.name }) });
+  }
+
+  flatten(target: number): void {
+    const found = this.#found(target);
+    if (found) this.#node = target;
+    const outside = target <= ALIAS.SLOTS ? this.#index.outside.get(ALIAS.SLOTS - target) : undefined;
+    const name = found?.name ?? outside;
+    const text = found
+      ? `the ${this.#followed} is followed to ${found.name} (zone ${this.#index.zones[found.zone]})`
+      : outside !== undefined
+        ? `the ${this.#followed} leads to ${outside}, outside this server: ${this.#heldAddresses(ALIAS.SLOTS - target)}`
+        : target === ALIAS.NXDOMAIN
+          ? `the ${this.#followed} leads to a name that does not exist in a zone of this server`
+          : target === ALIAS.LOOP
+            ? `the ${this.#followed} leads back to itself, or takes too many steps`
+            : `the ${this.#followed} leads outside this server, to a name that is not resolved`;
+    this.#steps.push({ step: 'alias', text, ...(name !== undefined && { name }) });
+  }
+
+  #heldAddresses(slot: number): string {
+    const held = new Int32Array(ALIAS_SLOT.STRIDE);
+    if (!readAliasSlot(this.#snapshot.aliases, slot, held)) return 'being written';
+    const known = held[ALIAS_SLOT.STATE]!;
+    if (known === 0) return 'not resolved yet';
+    const part = (family: string, bit: number, count: number) =>
+      (known & bit) === 0 ? `${family} not resolved yet` : `${held[count]} ${family}`;
+    const texts = [part('A', KNOWN_V4, ALIAS_SLOT.V4_COUNT), part('AAAA', KNOWN_V6, ALIAS_SLOT.V6_COUNT)];
+    return texts.join(', ');
+  }
+
+  hints(type: number): void {
+    this.#followed = type === 0 ? 'ALIAS' : type === TYPE.A ? 'ipv4hint' : 'ipv6hint';
+  }
+
+  dname(node: number): void {
+    const found = this.#found(node)!;
+    this.#steps.push({ step: 'alias', text: `the DNAME of ${found.name} is followed`, name: found.name });
   }
 
   client(_trie: number, cls: number, depth: number): void {

@@ -30,6 +30,10 @@ export interface Snapshot {
   readonly pools: Int32Array;
   readonly endpoints: Int32Array;
   readonly tries: readonly GeoTrie[];
+  /** For each endpoint that is a name: where an ALIAS goes on from it (ALIAS). Empty where there is no ALIAS. */
+  readonly aliasTargets: Int32Array;
+  /** Alias slots (`alias-slot.ts`): not part of the snapshot, written by the control plane all the time. */
+  readonly aliases: Int32Array;
 }
 
 /** Bytes of the tables that grow with the zones; tries are left aside. */
@@ -47,7 +51,7 @@ export const NODE = {
   ZONE: 1,
   /** The delegation at or above this name, as a node; -1 where the zone is authoritative. */
   CUT: 2,
-  /** The `*` child, as a node. */
+  /** What answers for names below that don't exist: the `*` child, as a node, WILDCARD_DNAME, or -1 for nothing. */
   WILDCARD: 3,
   /** At the apex of a zone whose parent is served too: the parent's node, which owns the DS RRset. */
   PARENT_SIDE: 4,
@@ -58,7 +62,10 @@ export const NODE = {
   NAME: 7,
 } as const;
 
-export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1 } as const;
+/** In NODE.WILDCARD: the node has a DNAME, which leads every name below it elsewhere. */
+export const WILDCARD_DNAME = -2;
+
+export const RRSET_KIND = { STATIC: 0, DYNAMIC: 1, ALIAS: 2, HINTED: 3 } as const;
 
 /** Fields 0 and 1 are common; the rest depends on the kind. */
 export const RRSET = {
@@ -70,11 +77,12 @@ export const RRSET = {
   COUNT: 4,
   FIXUPS: 5,
   FIXUPS_COUNT: 6,
-  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. */
+  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. For an ALIAS: see ALIAS. */
   TARGET: 7,
   /** For NS at a cut: how many glue records. */
   GLUE_COUNT: 8,
-  // dynamic
+  // hinted: TTL and COUNT, and at BYTES where its records (HINTED) begin in `steering`
+  // dynamic; an ALIAS has FAMILY, TTL and TARGET
   FAMILY: 2,
   TTL: 3,
   /** Index into `tries`, or -1 where the client's place does not matter. */
@@ -88,15 +96,57 @@ export const RRSET = {
   STRIDE: 9,
 } as const;
 
-/** Where a CNAME leads when not to a node of its own zone. */
-export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2 } as const;
+/**
+ * Where an ALIAS leads: a node, or one of these. From SLOTS down it is an alias slot, SLOTS - number. The fields are
+ * those of `aliasTargets`.
+ */
+export const ALIAS = {
+  /** Outside, and there is no slot for it. */
+  NONE: -1,
+  NXDOMAIN: -2,
+  LOOP: -3,
+  SLOTS: -16,
+  // fields
+  TARGET: 0,
+  TTL: 1,
+  STRIDE: 2,
+} as const;
+
+/** An SVCB or HTTPS record with hints to be chosen: its rdata in three parts, between which the hints come. */
+export const HINTED = {
+  BYTES: 0,
+  /** Lengths: priority, target and lower keys; keys between the hints; higher keys. */
+  BEFORE_V4: 1,
+  BETWEEN: 2,
+  AFTER_V6: 3,
+  /** Bits V4 and V6. */
+  ASKED: 4,
+  /** Whose addresses: as for an ALIAS, with the smallest TTL on the way. */
+  TARGET: 5,
+  TTL: 6,
+  STRIDE: 7,
+  // bits
+  V4: 1,
+  V6: 2,
+} as const;
+
+/** Where a CNAME leads when not to a node of its own zone; DNAME: below one, so that the name has to be read. */
+export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2, DNAME: -3 } as const;
+
+/** Instead of a target: no further record. The answer is done, truncated, or already negative. */
+export const STOP = -4;
 
 export const MODE = {
   /** `[count, pool, pool, …]`: the first pool that is up. */
   CHAIN: 0,
   /** `[count, pool, weight, pool, weight, …, fallback count, pool, …]`: by weight among those up. */
   WEIGHTED: 1,
+  /** REGION_LIST, with a chain behind it for when none of its pools is up. */
+  REGIONS: 2,
 } as const;
+
+/** `[wanted, count, pool, region, pool, region, …]`: one endpoint in each of the first `wanted` regions that are up. */
+export const REGION_LIST = { WANTED: 0, COUNT: 1, POOLS: 2 } as const;
 
 export const ZONE = {
   APEX: 0,
@@ -124,7 +174,17 @@ export const GLUE = {
 export const FAMILY = { A: 0, AAAA: 1, CNAME: 2 } as const;
 export const FAMILIES = ['A', 'AAAA', 'CNAME'] as const;
 
-export const PICK = { WEIGHTED: 0, ALL: 1, FIRST: 2, HASH: 3 } as const;
+/** A pool's PICK: one of these kinds, SHUFFLED or not, and from bit ANSWERS_SHIFT on how many endpoints to answer. */
+export const PICK = {
+  WEIGHTED: 0,
+  ALL: 1,
+  FIRST: 2,
+  HASH: 3,
+  /** Mask of the kind. */
+  KIND: 7,
+  SHUFFLED: 8,
+  ANSWERS_SHIFT: 4,
+} as const;
 
 /** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up. */
 export const POOL = {
@@ -152,7 +212,7 @@ export const ENDPOINT = {
   STRIDE: 6,
 } as const;
 
-/** Answers hold at most this many addresses of a pool. */
+/** Answers hold at most this many addresses of a pool (as in `core/zone/model.ts`). */
 export const ANSWERS_MAX = 8;
 
 /** The prefix of a client that a `hash` pick looks at. */

@@ -3,10 +3,16 @@
  * very code that answers packets. Numbers are indices into the snapshot's tables.
  */
 export interface Trace {
-  /** The name that answers: exact, `*` below the closest encloser, or the delegation above it. */
-  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'missing' | 'not-ours'): void;
+  /** The name that answers: exact, `*` below the closest encloser, or the delegation or DNAME above it. */
+  name(node: number, how: 'exact' | 'wildcard' | 'delegation' | 'dname' | 'missing' | 'not-ours'): void;
   /** A CNAME is followed to `target` (a node, or one of CHASE). */
   alias(target: number): void;
+  /** An ALIAS goes on at `target`: a node, or one of ALIAS. */
+  flatten(target: number): void;
+  /** What follows is about the address hints of this type; 0 ends it. */
+  hints(type: number): void;
+  /** The DNAME of a node leads to another name. */
+  dname(node: number): void;
   /** The client's address fell into class `cls` of the geo trie, which ends at prefix length `depth`. */
   client(trie: number, cls: number, depth: number): void;
   /** A pool was looked at: weight that is up, total, needed, and whether it serves. */

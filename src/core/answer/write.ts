@@ -29,6 +29,7 @@ export function beginAnswer(query: Query): void {
   query.authoritative = true;
   query.truncated = false;
   query.scope = 0;
+  query.dnames = 0;
   // The payload size is about datagrams; a stream carries up to its own limit (RFC 7766 §8).
   const datagram = !query.stream && query.payloadSize < query.transportLimit;
   query.limit = base + (datagram ? query.payloadSize : query.transportLimit) - optLength(query);
@@ -84,6 +85,32 @@ export function writeAddress(query: Query, owner: number, ttl: number, address: 
   return true;
 }
 
+/** A record without its rdata: TTL and length are to be filled in. */
+export function writeHead(query: Query, owner: number, type: number): boolean {
+  const { at } = query;
+  if (at + 12 > query.limit) return false;
+  writeFixed(query.outputView, at, owner, type, 0, 0);
+  query.at = at + 12;
+  return true;
+}
+
+/** A record whose rdata are four big-endian words, at `from` of `words`: an IPv6 address. */
+export function writeWords(
+  query: Query,
+  owner: number,
+  type: number,
+  ttl: number,
+  words: Int32Array,
+  from: number,
+): boolean {
+  const { at, outputView } = query;
+  if (at + 28 > query.limit) return false;
+  writeFixed(outputView, at, owner, type, ttl, 16);
+  for (let i = 0; i < 4; i++) outputView.setInt32(at + 12 + 4 * i, words[from + i]!);
+  query.at = at + 28;
+  return true;
+}
+
 /** One RR from its parts: `rdata` is `length` bytes at `from` of `bytes`. */
 export function writeRecord(
   query: Query,
@@ -99,6 +126,35 @@ export function writeRecord(
   writeFixed(query.outputView, at, owner, type, ttl, length);
   for (let i = 0; i < length; i++) output[at + 12 + i] = bytes[from + i]!;
   query.at = at + 12 + length;
+  return true;
+}
+
+/**
+ * The CNAME that a DNAME stands for: the first `labels` labels (of `bytes` bytes) at `offsets` of the message, then
+ * a pointer to `target`, an offset in it.
+ */
+export function writeSynthesised(
+  query: Query,
+  owner: number,
+  ttl: number,
+  offsets: Int32Array,
+  labels: number,
+  bytes: number,
+  target: number,
+): boolean {
+  const { output, base, at } = query;
+  if (at + 12 + bytes + 2 > query.limit) return false;
+  let end = at + 12;
+  for (let label = 0; label < labels; label++) {
+    const from = base + offsets[label]!;
+    const size = output[from]!;
+    for (let i = 0; i <= size; i++) output[end + i] = output[from + i]!;
+    end += 1 + size;
+  }
+  output[end] = 0xc0 | (target >> 8);
+  output[end + 1] = target & 0xff;
+  query.at = end + 2;
+  writeFixed(query.outputView, at, owner, TYPE.CNAME, ttl, end + 2 - at - 12);
   return true;
 }
 

@@ -1,5 +1,6 @@
 import type { Query } from '../answer/query.js';
 import { HASH_PREFIX_V4, HASH_PREFIX_V6 } from '../answer/snapshot.js';
+import { embeddedAddress, embeddedBase } from '../geo/embedded.js';
 import { lookup4, lookup6 } from '../geo/trie.js';
 
 /**
@@ -38,18 +39,35 @@ export function narrowScope(query: Query, depth: number): void {
   if (query.subnetPrefix > 0 && depth > query.scope) query.scope = depth;
 }
 
-/** A hash of the client's /24 or /56: the identity of a client for `hash` picks. */
+/**
+ * How many bits of the client's address a `hash` pick looks at: /24 or /56. An IPv6 address that embeds an IPv4
+ * address counts as that one, so that a client stays where it is when a translator or a tunnel is in between.
+ */
+export function hashedBits(query: Query): number {
+  if (query.clientFamily === 4) return HASH_PREFIX_V4;
+  const base = embeddedBase(query.clientBytes, 0);
+  return base > 0 ? base + HASH_PREFIX_V4 : HASH_PREFIX_V6;
+}
+
+/** A hash of those bits: the identity of a client for `hash` picks. */
 export function hashOfClient(query: Query): number {
-  let hash = 0x811c9dc5 | 0;
-  if (query.clientFamily === 4) {
-    const prefix = query.clientAddress >>> (32 - HASH_PREFIX_V4);
-    for (let shift = 0; shift < HASH_PREFIX_V4; shift += 8) {
-      hash = Math.imul(hash ^ ((prefix >>> shift) & 0xff), 0x01000193);
-    }
-  } else {
-    for (let i = 0; i < HASH_PREFIX_V6 / 8; i++) {
-      hash = Math.imul(hash ^ query.clientBytes[i]!, 0x01000193);
-    }
+  const { clientBytes } = query;
+  if (query.clientFamily === 4) return hashOfPrefix4(query.clientAddress);
+  if (embeddedBase(clientBytes, 0) > 0) return hashOfPrefix4(embeddedAddress(clientBytes, 0));
+  let hash = FNV_START;
+  for (let i = 0; i < HASH_PREFIX_V6 / 8; i++) hash = Math.imul(hash ^ clientBytes[i]!, FNV_PRIME);
+  return mix(hash);
+}
+
+/** FNV-1a. */
+const FNV_START = 0x811c9dc5 | 0;
+const FNV_PRIME = 0x01000193;
+
+function hashOfPrefix4(address: number): number {
+  const prefix = address >>> (32 - HASH_PREFIX_V4);
+  let hash = FNV_START;
+  for (let shift = 0; shift < HASH_PREFIX_V4; shift += 8) {
+    hash = Math.imul(hash ^ ((prefix >>> shift) & 0xff), FNV_PRIME);
   }
   return mix(hash);
 }

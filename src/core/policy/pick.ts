@@ -1,8 +1,8 @@
 import { draw, type Query } from '../answer/query.js';
-import { ANSWERS_MAX, ENDPOINT, PICK, POOL } from '../answer/snapshot.js';
-import { SLOT_ALWAYS_DOWN } from '../health/word.js';
-import { hashOfClient, mix } from './client.js';
-import { TAKE } from './steer.js';
+import { ENDPOINT, PICK, POOL } from '../answer/snapshot.js';
+import { hashOfClient } from './client.js';
+import { hashScore, pickMany } from './pick-many.js';
+import { usable } from './pool.js';
 
 /**
  * Chooses the endpoints of a pool that go into the answer and writes their indices to `chosen`; returns how
@@ -16,79 +16,61 @@ export function pickEndpoints(
   chosen: Int32Array,
 ): number {
   const { pools } = query.snapshot;
-  const record = pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY;
-  const first = pools[record + POOL.ENDPOINTS]!;
-  const end = first + pools[record + POOL.COUNT]!;
-  if (end - first === 1) {
-    chosen[0] = first;
-    return usable(query, first, take) ? 1 : 0;
-  }
-  switch (pools[pool * POOL.STRIDE + POOL.PICK]) {
-    case PICK.ALL:
-      return pickAll(query, first, end, take, chosen);
-    case PICK.FIRST:
-      return pickFirst(query, first, end, take, chosen);
-    case PICK.HASH:
-      return pickByHash(query, first, end, take, chosen);
-    default:
-      return pickByWeight(query, first, end, take, chosen);
-  }
-}
-
-/** Whether an endpoint may be answered. Failing open takes all but those that the operator set down. */
-function usable(query: Query, endpoint: number, take: number): boolean {
-  const { endpoints } = query.snapshot;
-  const slot = endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
-  if (take === TAKE.ALL) return slot !== SLOT_ALWAYS_DOWN;
-  if (query.health[slot]! < 0) return false;
-  return (endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT] === 0) === (take === TAKE.SPARE);
-}
-
-/** All of them, at most ANSWERS_MAX; of a larger pool a window that starts anywhere. */
-function pickAll(query: Query, first: number, end: number, take: number, chosen: Int32Array): number {
-  const size = end - first;
-  const offset = size > ANSWERS_MAX ? draw(query) % size : 0;
-  let count = 0;
-  for (let i = 0; i < size && count < ANSWERS_MAX; i++) {
-    const endpoint = first + ((offset + i) % size);
-    if (usable(query, endpoint, take)) chosen[count++] = endpoint;
-  }
-  return count;
-}
-
-function pickFirst(query: Query, first: number, end: number, take: number, chosen: Int32Array): number {
-  for (let endpoint = first; endpoint < end; endpoint++) {
-    if (!usable(query, endpoint, take)) continue;
+  const record = pool * POOL.STRIDE;
+  const pick = pools[record + POOL.PICK]!;
+  const answers = pick >> PICK.ANSWERS_SHIFT;
+  if (answers === 1) {
+    const endpoint = pickOne(query, pool, family, take);
+    if (endpoint < 0) return 0;
     chosen[0] = endpoint;
     return 1;
   }
-  return 0;
+  const range = record + POOL.FAMILIES + family * POOL.PER_FAMILY;
+  const first = pools[range + POOL.ENDPOINTS]!;
+  const end = first + pools[range + POOL.COUNT]!;
+  return pickMany(query, pick, first, end, take, answers, chosen);
+}
+
+/** One endpoint of a pool, by its pick; -1 where none counts. A pool that picks all has one by weight. */
+export function pickOne(query: Query, pool: number, family: number, take: number): number {
+  const { pools } = query.snapshot;
+  const record = pool * POOL.STRIDE;
+  const range = record + POOL.FAMILIES + family * POOL.PER_FAMILY;
+  const first = pools[range + POOL.ENDPOINTS]!;
+  const end = first + pools[range + POOL.COUNT]!;
+  if (end - first === 1) return usable(query, first, take) ? first : -1;
+  switch (pools[record + POOL.PICK]! & PICK.KIND) {
+    case PICK.FIRST:
+      return pickFirst(query, first, end, take);
+    case PICK.HASH:
+      return pickByHash(query, first, end, take);
+    default:
+      return pickByWeight(query, first, end, take);
+  }
+}
+
+function pickFirst(query: Query, first: number, end: number, take: number): number {
+  for (let endpoint = first; endpoint < end; endpoint++) if (usable(query, endpoint, take)) return endpoint;
+  return -1;
 }
 
 /** Rendezvous hashing with weights: a change of the pool moves only the clients of what changed. */
-function pickByHash(query: Query, first: number, end: number, take: number, chosen: Int32Array): number {
-  const { endpoints } = query.snapshot;
+function pickByHash(query: Query, first: number, end: number, take: number): number {
   const client = hashOfClient(query);
   let best = -1;
   let bestScore = -1;
   for (let endpoint = first; endpoint < end; endpoint++) {
     if (!usable(query, endpoint, take)) continue;
-    const record = endpoint * ENDPOINT.STRIDE;
-    // 0 < u < 1; weight / −ln(u) is the score of "Weighted distributed hash tables" (Schindelhauer 2005).
-    const u = (mix(client ^ endpoints[record + ENDPOINT.IDENTITY]!) + 0.5) / 0x1_0000_0000;
-    const weight = endpoints[record + ENDPOINT.WEIGHT]!;
-    const score = (weight === 0 ? 1 : weight) / -Math.log(u);
+    const score = hashScore(query, client, endpoint);
     if (score <= bestScore) continue;
     bestScore = score;
     best = endpoint;
   }
-  if (best < 0) return 0;
-  chosen[0] = best;
-  return 1;
+  return best;
 }
 
 /** One endpoint, with a probability in proportion to its weight. */
-function pickByWeight(query: Query, first: number, end: number, take: number, chosen: Int32Array): number {
+function pickByWeight(query: Query, first: number, end: number, take: number): number {
   const { endpoints } = query.snapshot;
   let total = 0;
   let count = 0;
@@ -97,14 +79,15 @@ function pickByWeight(query: Query, first: number, end: number, take: number, ch
     total += endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT]!;
     count++;
   }
-  if (count === 0) return 0;
+  if (count === 0) return -1;
   const even = total === 0;
   let left = count === 1 ? -1 : Math.floor((draw(query) / 0x1_0000_0000) * (even ? count : total));
+  let chosen = -1;
   for (let endpoint = first; endpoint < end; endpoint++) {
     if (!usable(query, endpoint, take)) continue;
-    chosen[0] = endpoint;
+    chosen = endpoint;
     left -= even ? 1 : endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT]!;
     if (left < 0) break;
   }
-  return 1;
+  return chosen;
 }

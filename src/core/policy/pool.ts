@@ -12,6 +12,16 @@ export const POOL_STATE = {
   SPARE: 2,
 } as const;
 
+/** The chosen pool's place in a packed result, and how its endpoints are to be taken. */
+export const TAKE = {
+  /** Endpoints that are up. */
+  UP: 0,
+  /** Endpoints of weight 0 that are up. */
+  SPARE: 1,
+  /** All, whatever their health: failing open. */
+  ALL: 2,
+} as const;
+
 /** Whether the pool has any address of the family; where it has none it does not exist for that family. */
 export function hasFamily(query: Query, pool: number, family: number): boolean {
   return (
@@ -29,6 +39,15 @@ export function canFailOpen(query: Query, pool: number, family: number): boolean
     if (endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT] !== SLOT_ALWAYS_DOWN) return true;
   }
   return false;
+}
+
+/** Whether an endpoint may be answered. Failing open takes all but those that the operator set down. */
+export function usable(query: Query, endpoint: number, take: number): boolean {
+  const { endpoints } = query.snapshot;
+  const slot = endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
+  if (take === TAKE.ALL) return slot !== SLOT_ALWAYS_DOWN;
+  if (query.health[slot]! < 0) return false;
+  return (endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT] === 0) === (take === TAKE.SPARE);
 }
 
 /**

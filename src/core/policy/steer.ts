@@ -1,29 +1,29 @@
 import { draw, type Query } from '../answer/query.js';
 import { REASON } from '../answer/reason.js';
-import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
-import { classOfClient, locateClient, narrowScope } from './client.js';
-import { canFailOpen, hasFamily, POOL_STATE, poolState } from './pool.js';
+import { MODE, RRSET } from '../answer/snapshot.js';
+import { classOfClient, hashedBits, locateClient, narrowScope } from './client.js';
+import { canFailOpen, hasFamily, POOL_STATE, poolState, TAKE } from './pool.js';
 
 /** Nothing to answer with: the pools are down and the record fails closed, or has no such family. */
 export const NO_POOL = -1;
-
-/** The chosen pool's place in a packed result, and how its endpoints are to be taken. */
-export const TAKE = {
-  /** Endpoints that are up. */
-  UP: 0,
-  /** Endpoints of weight 0 that are up. */
-  SPARE: 1,
-  /** All, whatever their health: failing open. */
-  ALL: 2,
-} as const;
 
 /**
  * Chooses the pool that answers a dynamic RRset: (pool << 2) | TAKE, or NO_POOL. Sets the ECS scope as far
  * as the client's place decides; health never does.
  */
 export function steer(query: Query, rrset: number): number {
-  const { nodes, steering } = query.snapshot;
+  const { nodes } = query.snapshot;
   const family = nodes[rrset + RRSET.FAMILY]!;
+  const list = classList(query, rrset);
+  const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
+  return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
+    ? chooseWeighted(query, list, family, failClosed)
+    : walkChain(query, list, family, failClosed);
+}
+
+/** Finds the client's class and sets the scope; returns where the class's list of pools begins in `steering`. */
+export function classList(query: Query, rrset: number): number {
+  const { nodes, steering } = query.snapshot;
   const trie = nodes[rrset + RRSET.TRIE]!;
   locateClient(query);
   let cls = 0;
@@ -33,18 +33,12 @@ export function steer(query: Query, rrset: number): number {
     narrowScope(query, hit & 0xff);
     query.trace?.client(trie, cls, hit & 0xff);
   }
-  if (nodes[rrset + RRSET.HASHES] === 1) {
-    narrowScope(query, query.clientFamily === 4 ? HASH_PREFIX_V4 : HASH_PREFIX_V6);
-  }
-  const list = steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
-  const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
-  return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
-    ? chooseWeighted(query, list, family, failClosed)
-    : walkChain(query, list, family, failClosed);
+  if (nodes[rrset + RRSET.HASHES] === 1) narrowScope(query, hashedBits(query));
+  return steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
 }
 
 /** The first pool of `[count, pool, …]` that is up. */
-function walkChain(query: Query, list: number, family: number, failClosed: boolean): number {
+export function walkChain(query: Query, list: number, family: number, failClosed: boolean): number {
   const { steering } = query.snapshot;
   const end = list + 1 + steering[list]!;
   for (let i = list + 1; i < end; i++) {
@@ -113,7 +107,8 @@ function takes(query: Query, pool: number, family: number, live: boolean): boole
   return hasFamily(query, pool, family) && poolState(query, pool, family) !== POOL_STATE.DOWN;
 }
 
-function serve(query: Query, pool: number, family: number): number {
+/** The pool's packed result if it serves, else NO_POOL. */
+export function serve(query: Query, pool: number, family: number): number {
   if (!hasFamily(query, pool, family)) {
     query.trace?.noFamily(pool, family);
     return NO_POOL;

@@ -71,6 +71,10 @@ export interface Pool {
   /** Name of a monitor of this zone. A pool without one is up. */
   readonly monitor?: string;
   readonly pick: Pick;
+  /** How many endpoints an answer has at most, 1 to ANSWERS_MAX; absent: as many as fit for `all`, else one. */
+  readonly answers?: number;
+  /** Absent: true. False keeps endpoints in the order of the pool. */
+  readonly shuffle?: boolean;
   /** 0 to 1: below this fraction of its weight (of one family) the pool is down. */
   readonly minUp: number;
   readonly endpoints: readonly Endpoint[];
@@ -88,7 +92,8 @@ export interface Rule {
 
 export type Steering =
   | { readonly kind: 'rules'; readonly rules: readonly Rule[] }
-  | { readonly kind: 'nearest'; readonly pools: readonly string[] }
+  /** `regions`: that many of the nearest in one answer, with one endpoint each; absent: one. */
+  | { readonly kind: 'nearest'; readonly pools: readonly string[]; readonly regions?: number }
   | {
       readonly kind: 'weighted';
       readonly pools: readonly { readonly pool: string; readonly weight: number }[];
@@ -104,6 +109,14 @@ export interface StaticRRset {
   readonly type: number;
   readonly ttl: number;
   readonly rdata: readonly Uint8Array[];
+  /** SVCB and HTTPS: which address hints each value has beside its rdata. Absent where none is chosen. */
+  readonly hinted?: readonly HintedRecord[];
+}
+
+/** Hints that are the addresses which the target has for the client, at the time of the query. */
+export interface HintedRecord {
+  readonly v4: boolean;
+  readonly v6: boolean;
 }
 
 /** One owner name whose A, AAAA or CNAME answers are chosen for each query. */
@@ -116,7 +129,19 @@ export interface DynamicRRset {
   readonly fail: FailMode;
 }
 
-export type RRset = StaticRRset | DynamicRRset;
+/** A name whose addresses are those of another name, looked up for each query. */
+export interface AliasRRset {
+  readonly kind: 'alias';
+  readonly name: string;
+  /** A and AAAA. */
+  readonly families: readonly Family[];
+  /** The answer's TTL is the smallest of this and those on the way. */
+  readonly ttl: number;
+  /** Wire form. */
+  readonly target: Uint8Array;
+}
+
+export type RRset = StaticRRset | DynamicRRset | AliasRRset;
 
 export interface Soa {
   readonly mname: string;

@@ -30,6 +30,9 @@ export function validateNames(zone: Zone, nameservers: 'required' | 'optional', 
       findings.add([...at, 'ttl'], 'out-of-range', `must be a whole number from 0 to ${TTL_MAX}`);
     }
     if (rrset.kind === 'static') validateStatic(rrset, at, findings);
+    if (rrset.kind === 'alias' && formatName(rrset.target).toLowerCase() === rrset.name) {
+      findings.add([...at, 'rdata', 0], 'loop', 'an ALIAS cannot lead to its own name');
+    }
     validateBeside(zone, index, rrset, i, findings);
     validateAbove(zone, index, rrset, at, findings);
   }
@@ -124,7 +127,10 @@ function validateBeside(zone: Zone, index: NameIndex, rrset: RRset, self: number
     const otherTypes = typesOf(zone.rrsets[number]!);
     const twice = types.find((type) => otherTypes.includes(type));
     if (twice !== undefined) {
-      const message = `${rrset.name} already has ${typeName(twice)} records: write all values in one record`;
+      const isAlias = rrset.kind === 'alias' || zone.rrsets[number]!.kind === 'alias';
+      const message = isAlias
+        ? `${rrset.name} has an ALIAS, which answers A and AAAA: no other record may have these types`
+        : `${rrset.name} already has ${typeName(twice)} records: write all values in one record`;
       findings.add(['rrsets', self], 'duplicate', message);
     } else if (types.includes(TYPE.CNAME) || otherTypes.includes(TYPE.CNAME)) {
       const both = [...otherTypes, ...types].map(typeName).join(' and ');
@@ -150,6 +156,10 @@ function validateAbove(
   findings: Findings,
 ): void {
   if (index.cuts.size === 0 && index.dnames.size === 0) return;
+  if (rrset.name !== zone.origin && index.dnames.has(zone.origin)) {
+    belowDname(rrset, zone.origin, at, findings);
+    return;
+  }
   for (const ancestor of selfAndParents(rrset.name, zone.origin)) {
     const own = ancestor === rrset.name;
     if (index.cuts.has(ancestor) && !mayStandAtCut(index, rrset, own)) {
@@ -159,15 +169,19 @@ function validateAbove(
       return;
     }
     if (!own && index.dnames.has(ancestor)) {
-      const message = `${rrset.name} is below ${ancestor}, which has a DNAME: nothing may stand there (RFC 6672 §2.4)`;
-      findings.add(at, 'below-dname', message);
+      belowDname(rrset, ancestor, at, findings);
       return;
     }
   }
 }
 
+function belowDname(rrset: RRset, owner: string, at: FindingPath, findings: Findings): void {
+  const message = `${rrset.name} is below ${owner}, which has a DNAME: nothing may stand there (RFC 6672 §2.4)`;
+  findings.add(at, 'below-dname', message);
+}
+
 function mayStandAtCut(index: NameIndex, rrset: RRset, own: boolean): boolean {
-  if (rrset.kind === 'dynamic') return false;
+  if (rrset.kind !== 'static') return false;
   if (own && (rrset.type === TYPE.NS || rrset.type === TYPE.DS)) return true;
   const address = rrset.type === TYPE.A || rrset.type === TYPE.AAAA;
   return address && index.servers.has(rrset.name);
@@ -218,7 +232,7 @@ function isWithin(name: string, origin: string): boolean {
 }
 
 /** `name` and the names above it, down from but without the apex. */
-function selfAndParents(name: string, origin: string): readonly string[] {
+export function selfAndParents(name: string, origin: string): readonly string[] {
   const names: string[] = [];
   for (let at = name; at !== origin && at !== '.' && at !== ''; at = withoutFirstLabel(at)) names.push(at);
   return names;

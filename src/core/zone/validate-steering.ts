@@ -83,15 +83,25 @@ function validateFamilies(zone: Zone, rrset: DynamicRRset, at: FindingPath, find
       );
     }
   }
-  const all = families.includes('CNAME') ? pools.find((pool) => pool.pick === 'all') : undefined;
-  if (all && all.endpoints.length > 1) {
-    const message = `a name has one CNAME, but the pool "${all.name}" answers with all of its endpoints`;
+  if (!families.includes('CNAME')) return;
+  const many = pools.find((pool) => pool.endpoints.length > 1 && answersOf(pool) > 1);
+  const { steering } = rrset;
+  if (many) {
+    const what = many.pick === 'all' ? 'all of its' : 'several';
+    const message = `a name has one CNAME, but the pool "${many.name}" answers with ${what} endpoints`;
+    findings.add([...at, 'type'], 'not-single', message);
+  } else if (steering.kind === 'nearest' && (steering.regions ?? 1) > 1) {
+    const message = 'a name has one CNAME, but the record answers with several regions';
     findings.add([...at, 'type'], 'not-single', message);
   }
 }
 
+function answersOf({ pick, answers }: Pool): number {
+  return answers ?? (pick === 'all' ? 2 : 1);
+}
+
 /** Fallbacks included. */
-function reachablePools(zone: Zone, rrset: DynamicRRset): readonly Pool[] {
+export function reachablePools(zone: Zone, rrset: DynamicRRset): readonly Pool[] {
   const reached = new Map<string, Pool>();
   for (const { name } of namedPools(rrset)) {
     let pool = zone.pools.get(name);

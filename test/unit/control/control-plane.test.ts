@@ -23,7 +23,7 @@ const pooled = (...hosts: readonly string[]) =>
   zoneText(
     'example.com',
     `monitors: { m: { type: tcp, port: 80, interval: 5s, timeout: 1s, fall: 2, rise: 1 } }
-pools: { p: { monitor: m, pick: all, endpoints: [${hosts.map((host) => `{ A: ${host} }`).join(', ')}] } }
+pools: { p: { monitor: m, pick: all, shuffle: false, endpoints: [${hosts.map((host) => `{ A: ${host} }`).join(', ')}] } }
 records: { www: { type: A, dynamic: { rules: [{ pool: p }] } } }
 `,
   );

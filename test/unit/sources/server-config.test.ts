@@ -47,6 +47,7 @@ const DEFAULTS: ServerConfig = {
   zones: '/srv/etc/zones',
   state: '/srv/etc/state',
   geo: { database: 'embedded' },
+  resolver: { servers: [], timeoutMs: 2000 },
   api: { listen: { host: '127.0.0.1', port: 8300 } },
   reportTo: [],
   log: { level: 'info' },
@@ -76,6 +77,7 @@ dns:
 zones: /etc/zones
 state: ../state
 geo: { database: [ a.mmdb, /var/b.mmdb ] }
+resolver: { servers: [ 192.0.2.1, "[2001:db8::1]:5353" ], timeout: 500ms, max_age: 1d }
 api: { listen: "[::]:8300", tokens: tokens.yaml }
 report_to: [ { url: "https://dns-2:8300", token_file: report.token }, { url: "http://127.0.0.1:8301" } ]
 log: { level: debug }
@@ -101,6 +103,7 @@ log: { level: debug }
       zones: '/etc/zones',
       state: '/srv/state',
       geo: { database: ['/srv/etc/a.mmdb', '/var/b.mmdb'] },
+      resolver: { servers: ['192.0.2.1', '[2001:db8::1]:5353'], timeoutMs: 500, maxAgeMs: 86_400_000 },
       api: { listen: { host: '::', port: 8300 }, tokens: '/srv/etc/tokens.yaml' },
       reportTo: [
         { url: 'https://dns-2:8300', tokenFile: '/srv/etc/report.token' },
@@ -151,6 +154,14 @@ log: { level: debug }
     [NODE, 'log: { level: loud }', 'log.level: must be one of trace, debug, info'],
     [NODE, 'zones: ""', 'zones: must be a folder'],
     [NODE, 'geo: { database: [] }', 'geo.database: must'],
+    [
+      NODE,
+      'resolver: { servers: [ "192.0.2.1:0" ] }',
+      '2:24: resolver.servers[0]: must be an IP address, or',
+    ],
+    [NODE, 'resolver: { servers: [ dns.example ] }', 'resolver.servers[0]: must be an IP address, or'],
+    [NODE, 'resolver: { timeout: 31s }', 'resolver.timeout: must be from 100ms to 30s, not 31s'],
+    [NODE, 'resolver: { max_age: 59s }', 'resolver.max_age: must be from 1m to 30d, not 59s'],
     ['', '[1', ''],
     ['', '- a', 'must be a map'],
   ])('refuses %j + %j', (before, text, expected) => {
@@ -233,6 +244,14 @@ describe('the environment', () => {
     ['MERIDIAN_GEO_DATABASE', 'embedded', (c) => c.geo.database, 'embedded'],
     ['MERIDIAN_GEO_DATABASE', 'a.mmdb', (c) => c.geo.database, ['/srv/a.mmdb']],
     ['MERIDIAN_GEO_DATABASE', 'a.mmdb,/b.mmdb', (c) => c.geo.database, ['/srv/a.mmdb', '/b.mmdb']],
+    [
+      'MERIDIAN_RESOLVER_SERVERS',
+      '192.0.2.1,192.0.2.2:53',
+      (c) => c.resolver.servers,
+      ['192.0.2.1', '192.0.2.2:53'],
+    ],
+    ['MERIDIAN_RESOLVER_TIMEOUT', '1s', (c) => c.resolver.timeoutMs, 1000],
+    ['MERIDIAN_RESOLVER_MAX_AGE', '1h', (c) => c.resolver.maxAgeMs, 3_600_000],
     ['MERIDIAN_API_LISTEN', 'off', (c) => c.api, null],
     ['MERIDIAN_API_LISTEN', '[::1]:1', (c) => c.api?.listen, { host: '::1', port: 1 }],
     ['MERIDIAN_API_TOKENS', 't.yaml', (c) => c.api?.tokens, '/srv/t.yaml'],

@@ -78,12 +78,24 @@ describe('pick: weighted', () => {
 });
 
 describe('pick: all', () => {
-  it('answers with all in their order', () => {
-    expect(picked(poolRig('all', [{}, { weight: 9 }, {}]))).toEqual([1, 2, 3]);
+  it('answers with all, in their order if the pool says so', () => {
+    const rig = poolRig('all, shuffle: false', [{}, { weight: 9 }, {}]);
+    for (let i = 0; i < 20; i++) expect(picked(rig)).toEqual([1, 2, 3]);
+  });
+
+  it('shuffles: each order comes equally often', () => {
+    const rig = poolRig('all', [{}, { weight: 9 }, {}]);
+    const orders = new Map<string, number>();
+    for (let i = 0; i < 1200; i++) {
+      const order = picked(rig).join();
+      orders.set(order, (orders.get(order) ?? 0) + 1);
+    }
+    expect(orders.size).toBe(6);
+    for (const count of orders.values()) expect(Math.abs(count - 200)).toBeLessThan(60);
   });
 
   it('leaves spares aside', () => {
-    expect(picked(poolRig('all', [{}, { weight: 0 }, {}]))).toEqual([1, 3]);
+    expect(picked(poolRig('all, shuffle: false', [{}, { weight: 0 }, {}]))).toEqual([1, 3]);
   });
 
   it('answers with eight of a larger pool, each endpoint in its turn', () => {
