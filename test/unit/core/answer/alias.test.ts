@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../../../src/core/answer/explain.js';
 import { TYPE } from '../../../../src/core/dns/iana.js';
+import { loadZoneFile } from '../../../../src/sources/zone-file.js';
 import { trieOf } from '../../../support/mmdb-writer.js';
 import { wireOf } from '../../../support/packet.js';
-import { addressOf, lines, type QueryRig, readZone, rigOf, zoneText } from '../../../support/query-rig.js';
+import { addressOf, lines, QueryRig, readZone, rigOf, zoneText } from '../../../support/query-rig.js';
 
 const MAIN = zoneText(
   'example.com',
@@ -221,6 +222,22 @@ describe('ALIAS explained', () => {
 });
 
 describe('ALIAS in a zone file', () => {
+  it('is read in octoDNS form, as DNAME is', () => {
+    const text = `---
+'': { type: ALIAS, value: www.example.com., ttl: 60 }
+old: { type: DNAME, value: example.net. }
+www: { type: A, values: [192.0.2.1] }
+`;
+    const result = loadZoneFile('example.com.yaml', text, { serial: 1 });
+    if ('problems' in result) throw new Error(result.problems.map(({ message }) => message).join());
+    const one = new QueryRig([result.zone]);
+    expect(answers(one, 'example.com', 'A')).toEqual(['answer example.com. 60 A 192.0.2.1']);
+    expect(one.ask('a.old.example.com', 'A').answers.map(({ rdata }) => rdata)).toEqual([
+      'example.net.',
+      'a.example.net.',
+    ]);
+  });
+
   it.each([
     [
       'beside A',
