@@ -9,12 +9,13 @@ export function addExport(program: Command): void {
     .argument('<file>', 'the zone file')
     .option('-o, --output <file>', 'where to write; by default stdout')
     .action(async (file: string, options: { output?: string }) => {
-      const [{ writeFile }, { loadZones }, { formatProblem }, { formatMasterFile }] = await Promise.all([
-        import('node:fs/promises'),
-        import('../sources/zone-folder.js'),
-        import('../sources/yaml-document.js'),
-        import('../core/zone/master/format.js'),
-      ]);
+      const [{ writeFile }, { loadZones }, { formatProblem }, { formatMasterFile, isWritable }] =
+        await Promise.all([
+          import('node:fs/promises'),
+          import('../sources/zone-folder.js'),
+          import('../sources/yaml-document.js'),
+          import('../core/zone/master/format.js'),
+        ]);
       const { zones, problems } = await loadZones([file]);
       if (problems.length > 0) {
         for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
@@ -32,7 +33,7 @@ export function addExport(program: Command): void {
           throw new CommandError(`cannot write ${options.output}: ${error.message}`);
         });
       }
-      const leftOut = loaded.zone.rrsets.filter(({ kind }) => kind !== 'static');
+      const leftOut = loaded.zone.rrsets.filter((rrset) => !isWritable(rrset));
       if (leftOut.length === 0) return;
       const names = leftOut.slice(0, 5).map(({ name }) => name);
       const more = leftOut.length > names.length ? ' …' : '';

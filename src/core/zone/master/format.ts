@@ -1,6 +1,6 @@
 import { typeName } from '../../dns/iana.js';
 import { rdataText } from '../../dns/rdata/table.js';
-import type { RRset, Zone } from '../model.js';
+import type { RRset, StaticRRset, Zone } from '../model.js';
 
 /**
  * A zone as a master file (RFC 1035 §5): the SOA first, names relative to the origin, TTLs where they differ from the
@@ -17,8 +17,8 @@ export function formatMasterFile(zone: Zone): string {
   ];
   for (const rrset of zone.rrsets) {
     const owner = relativeOwner(rrset.name, zone.origin);
-    if (rrset.kind !== 'static') {
-      lines.push(`; ${owner} ${leftOut(rrset)}: chosen for each client, which a master file cannot say`);
+    if (!isWritable(rrset)) {
+      lines.push(`; ${owner} ${typesOf(rrset)}: chosen for each client, which a master file cannot say`);
       continue;
     }
     const head = `${owner} ${rrset.ttl === ttl ? '' : `${rrset.ttl} `}IN ${typeName(rrset.type)}`;
@@ -38,8 +38,13 @@ export function frequentTtl(rrsets: readonly RRset[]): number {
   return best.ttl;
 }
 
-function leftOut(rrset: Exclude<RRset, { kind: 'static' }>): string {
-  return rrset.families.join(' and ');
+/** Whether a master file can say all of it. */
+export function isWritable(rrset: RRset): rrset is StaticRRset {
+  return rrset.kind === 'static' && rrset.hinted === undefined;
+}
+
+function typesOf(rrset: RRset): string {
+  return rrset.kind === 'static' ? typeName(rrset.type) : rrset.families.join(' and ');
 }
 
 function relativeOwner(name: string, origin: string): string {
