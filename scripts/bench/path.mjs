@@ -14,7 +14,7 @@ import { healthTargets } from '../../dist/core/zone/targets.js';
 import { Responder } from '../../dist/dataplane/responder.js';
 import { loadGeoDatabase } from '../../dist/sources/geo-database.js';
 import { loadZoneFile } from '../../dist/sources/zone-file.js';
-import { CONFIGURE, generator, kindOf, nameOf, query, subnet, writeGeo } from './dns-world.mjs';
+import { CONFIGURE, generator, kindOf, nameOf, query, subnet, writeGeo, ZONE } from './dns-world.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -44,10 +44,7 @@ const KINDS = {
   NXDOMAIN: () => query(`no${Math.floor(random() * 1e9)}`, A, []),
 };
 
-const empty = least(
-  () => query(pick('static'), A, []),
-  (_input, start, end) => end - start,
-);
+const empty = least(() => query(pick('static'), A, []), (_input, start, end) => end - start);
 for (const [kind, make] of Object.entries(KINDS)) {
   if (options.kind && options.kind !== kind) continue;
   console.log(`${kind.padEnd(16)} ${(least(make, responder.datagram) - empty).toFixed(0).padStart(5)} ns`);
@@ -93,12 +90,7 @@ async function build() {
     const { zone } = loadZoneFile(file, readFileSync(file, 'utf8'), { serial: 1 });
     const { trie } = await loadGeoDatabase([mmdb], { nowMs: Date.now });
     const slots = new Map([...healthTargets(zone).keys()].map((key, i) => [key, 2 + i]));
-    const { snapshot } = compileSnapshot({
-      id: 1,
-      zones: [zone],
-      geo: trie,
-      slotOf: (key) => slots.get(key),
-    });
+    const { snapshot } = compileSnapshot({ id: 1, zones: [zone], geo: trie, slotOf: (key) => slots.get(key) });
     const count = 4096;
     const health = createHealthTable(new SharedArrayBuffer(healthTableBytes(count)), count);
     const counters = new Float64Array(new SharedArrayBuffer(8 * COUNTER.SIZE));

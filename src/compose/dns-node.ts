@@ -175,7 +175,6 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       datagramMax: config.dns.udp.maxSize,
       tcp: config.dns.tcp,
       proxies: config.dns.proxies,
-      ...(config.dns.rateLimit && { rateLimit: config.dns.rateLimit }),
     },
     control.snapshot,
     health.table,

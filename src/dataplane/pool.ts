@@ -3,7 +3,6 @@ import { Worker } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
 import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
-import { formatAddress, maskBytes } from '../core/dns/rdata/address.js';
 import { type DescriptorSet, descriptorsIn } from '../io/descriptor-set.js';
 import { ListenError } from '../io/tier.js';
 import type {
@@ -194,15 +193,7 @@ export class WorkerPool {
     }
   }
 
-  #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' | 'limited' }>): void {
-    if (message.type === 'limited') {
-      const { address, prefix, kind } = message.client;
-      this.#modules.log.warn(
-        { client: `${formatAddress(maskBytes(address, prefix))}/${prefix}`, kind },
-        'answers to a client are rate limited',
-      );
-      return;
-    }
+  #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' }>): void {
     if (message.type === 'fault') {
       this.#modules.log.error({ fault: message.message }, 'exception in the query path: please report it');
       return;

@@ -1,10 +1,8 @@
 import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
-import type { RateLimits } from '../core/limit/rate-limiter.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import type { DescriptorSet } from '../io/descriptor-set.js';
 import type { SocketAddress } from '../io/tier.js';
-import type { LimitedClient } from './answer-limit.js';
 
 /** All that passes between the main thread and a DNS worker. Shared memory passes once, at the start. */
 
@@ -17,8 +15,6 @@ export interface WorkerOptions {
   readonly tcp: TcpLimits;
   /** Senders of PROXY headers; empty for none. */
   readonly proxies: readonly TrustedPrefix[];
-  /** Absent: no limits. */
-  readonly rateLimit?: RateLimits;
 }
 
 /** PEM texts: a certificate with its chain, and its key. */
@@ -88,6 +84,4 @@ export type FromWorker =
     }
   | { readonly type: 'applied'; readonly id: number }
   /** An exception in the query path, which is a bug; at most one message a second. */
-  | { readonly type: 'fault'; readonly message: string }
-  /** Answers to this client begin to be limited; at most one message a second. */
-  | { readonly type: 'limited'; readonly client: LimitedClient };
+  | { readonly type: 'fault'; readonly message: string };

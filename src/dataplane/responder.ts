@@ -4,7 +4,6 @@ import { createQuery, type Query, setPacket } from '../core/answer/query.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { RCODE } from '../core/dns/iana.js';
 import type { DatagramHandler } from '../io/tier.js';
-import type { AnswerLimit } from './answer-limit.js';
 import type { WorkerStart } from './protocol.js';
 
 /** Largest DNS message on a stream (RFC 1035 §4.2.2). */
@@ -16,18 +15,15 @@ export class Responder {
   readonly #counters: Float64Array;
   readonly #datagramMax: number;
   readonly #onFault: (error: unknown) => void;
-  readonly #limit: AnswerLimit | undefined;
 
   /** What streams tell of their idle timeout, in units of 100 ms; -1 for nothing. */
   keepalive: () => number = () => -1;
 
-  /** `limit` is for datagrams. */
-  constructor(start: WorkerStart, onFault: (error: unknown) => void, limit?: AnswerLimit) {
+  constructor(start: WorkerStart, onFault: (error: unknown) => void) {
     this.#query = createQuery(start.snapshot, start.health, start.counters, start.seed, start.identity);
     this.#counters = start.counters;
     this.#datagramMax = start.options.datagramMax;
     this.#onFault = onFault;
-    this.#limit = limit;
   }
 
   /** Tells the time, about once a second: milliseconds since 1970. */
@@ -49,8 +45,7 @@ export class Responder {
     this.#counters[counter] = this.#counters[counter]! + 1;
     this.#query.stream = false;
     this.#query.transportLimit = this.#datagramMax;
-    const length = this.#respond(input, start, end, output, base, source, sourceAt, family);
-    return this.#limit === undefined || length === 0 ? length : this.#limit.apply(this.#query, length);
+    return this.#respond(input, start, end, output, base, source, sourceAt, family);
   };
 
   /** As `datagram`, for one message that came on a stream. */
@@ -137,7 +132,6 @@ export class Responder {
     } catch (error) {
       this.#counters[COUNTER.FAULT] = this.#counters[COUNTER.FAULT]! + 1;
       this.#onFault(error);
-      query.rcode = RCODE.SERVFAIL;
       return servfail(input, start, output, base);
     }
   }

@@ -1,13 +1,10 @@
-import { getRandomValues } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
 import { SNAPSHOT_BYTES_LARGE, type Snapshot, snapshotBytes } from '../core/answer/snapshot.js';
-import { RateLimiter, type RateLimits } from '../core/limit/rate-limiter.js';
 import { createTier } from '../io/create-tier.js';
 import { collectNow } from '../io/garbage.js';
 import { ListenError } from '../io/tier.js';
-import { AnswerLimit } from './answer-limit.js';
 import { faultReporter } from './fault-reporter.js';
 import type { FromWorker, ToWorker, WorkerStart } from './protocol.js';
 import { proxiedDatagrams } from './proxied-datagrams.js';
@@ -30,10 +27,9 @@ async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Prom
   const port = parentPort!;
   const say = (message: FromWorker) => port.postMessage(message);
   const now = () => performance.now();
-  const { counters, options } = start;
-  const limit = options.rateLimit && limitOf(options.rateLimit, counters, say);
-  const responder = new Responder({ ...start, snapshot: first }, faultReporter(say, now), limit);
+  const responder = new Responder({ ...start, snapshot: first }, faultReporter(say, now));
   responder.tick(Date.now());
+  const { counters, options } = start;
   const tcp = new TcpService(responder.message, options.tcp, counters, now());
   responder.keepalive = () => tcp.keepalive;
   const { proxies } = options;
@@ -87,18 +83,6 @@ async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Prom
     say({ type: 'closed' });
     port.close();
   }
-}
-
-function limitOf(
-  limits: RateLimits,
-  counters: Float64Array,
-  say: (message: FromWorker) => void,
-): AnswerLimit {
-  const [seedA = 0, seedB = 0] = getRandomValues(new Int32Array(2));
-  return new AnswerLimit(new RateLimiter(limits, seedA, seedB), counters, {
-    tell: (client) => say({ type: 'limited', client }),
-    now: () => performance.now(),
-  });
 }
 
 const { snapshot, ...rest } = workerData as WorkerStart;

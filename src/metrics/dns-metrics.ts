@@ -1,7 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { COUNTER, RCODE_COUNT } from '../core/answer/counters.js';
 import { RCODE, rcodeName } from '../core/dns/iana.js';
-import { ANSWER_KINDS } from '../core/limit/rate-limiter.js';
 
 /** Where the numbers come from at scrape time. Every member is read anew for each scrape. */
 export interface MetricSources {
@@ -36,9 +35,6 @@ export interface MetricSources {
     | undefined;
   readonly snapshot: () => { readonly id: number; readonly publishedMs: number };
 }
-
-/** What became of an answer over a limit, in the order of the counters. */
-const LIMIT_ACTIONS = ['truncated', 'dropped', 'only_counted'] as const;
 
 type Rows = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 
@@ -88,14 +84,6 @@ function queries(registry: Registry, sum: (counter: number) => number): void {
     [{ cookie: 'valid' }, sum(COUNTER.COOKIE_VALID)],
     [{ cookie: 'invalid' }, sum(COUNTER.COOKIE_INVALID)],
   ]);
-  counter(registry, 'dns_rate_limited_total', 'Answers over a rate limit.', ['kind', 'action'], () =>
-    ANSWER_KINDS.flatMap((kind, i) =>
-      LIMIT_ACTIONS.map((action, j): Rows[number] => [
-        { kind, action },
-        sum(COUNTER.LIMITED + LIMIT_ACTIONS.length * i + j),
-      ]),
-    ),
-  );
   counter(registry, 'dns_tcp_connections_total', 'TCP connections by what became of them.', ['event'], () => [
     [{ event: 'accepted' }, sum(COUNTER.TCP_ACCEPTED)],
     [{ event: 'refused' }, sum(COUNTER.TCP_REFUSED)],

@@ -6,7 +6,6 @@ import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { Value } from 'typebox/value';
 import { parsePrefix } from '../core/dns/rdata/address.js';
-import type { RateLimits } from '../core/limit/rate-limiter.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import { parseDuration } from './duration.js';
 import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
@@ -43,8 +42,6 @@ export interface ServerConfig {
     readonly https?: SecureListenConfig & { readonly path: string };
     /** Senders of PROXY headers. */
     readonly proxies: readonly TrustedPrefix[];
-    /** Absent: no limits on answers. */
-    readonly rateLimit?: RateLimits;
   };
   /** A folder. This and all paths below are absolute. */
   readonly zones: string;
@@ -151,7 +148,7 @@ function dnsOf(
   if (lifetimeMs < LIFETIME_MS_MIN || lifetimeMs > LIFETIME_MS_MAX) {
     report('dns.tcp.lifetime', `must be from 1s to 1d, not ${dns.tcp.lifetime}`);
   }
-  const { tls, https, rate_limit: limit } = dns;
+  const { tls, https } = dns;
   return {
     listen: listensOf('dns.listen', dns.listen, report),
     workers: dns.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
@@ -175,27 +172,6 @@ function dnsOf(
     ...(tls && { tls: secureOf('dns.tls', tls, report, locate) }),
     ...(https && { https: { ...secureOf('dns.https', https, report, locate), path: https.path } }),
     proxies: prefixesOf('dns.proxy_protocol.from', dns.proxy_protocol.from, report),
-    ...(limit && { rateLimit: rateLimitOf(limit, report) }),
-  };
-}
-
-function rateLimitOf(limit: NonNullable<ServerFile['dns']['rate_limit']>, report: Report): RateLimits {
-  const { responses_per_second: response } = limit;
-  return {
-    rates: [
-      response,
-      limit.nodata_per_second ?? response,
-      limit.nxdomains_per_second ?? response,
-      limit.referrals_per_second ?? response,
-      limit.errors_per_second ?? response,
-    ],
-    window: limit.window,
-    slip: limit.slip,
-    ipv4Prefix: limit.ipv4_prefix,
-    ipv6Prefix: limit.ipv6_prefix,
-    exempt: prefixesOf('dns.rate_limit.exempt', limit.exempt, report),
-    tableSize: 2 ** Math.ceil(Math.log2(limit.table_size)),
-    logOnly: limit.action === 'log',
   };
 }
 

@@ -94,43 +94,6 @@ const Https = Type.Object(
   { ...strict, title: 'a map with the keys listen, cert, key and path' },
 );
 
-const RateLimit = Type.Object(
-  {
-    responses_per_second: count(
-      0,
-      1_000_000,
-      200,
-      'Answers to one client prefix with records of one name and type; 0: no limit.',
-    ),
-    nodata_per_second: Type.Optional(
-      rate('Answers without a record of the type, for one name; by default as above.'),
-    ),
-    nxdomains_per_second: Type.Optional(rate('NXDOMAIN answers of one zone; by default as above.')),
-    referrals_per_second: Type.Optional(rate('Referrals to one delegation; by default as above.')),
-    errors_per_second: Type.Optional(rate('All other answers (REFUSED, FORMERR …); by default as above.')),
-    window: count(1, 3600, 15, 'Seconds after which a flood that ended is forgotten.'),
-    slip: count(0, 100, 2, 'Every so-manieth limited answer is sent truncated; 0: none, 1: all.'),
-    ipv4_prefix: count(8, 32, 24, 'Bits of an IPv4 address that are one client.'),
-    ipv6_prefix: count(32, 64, 56, 'Bits of an IPv6 address that are one client.'),
-    exempt: Type.Array(
-      Type.String({ maxLength: 64, title: 'a prefix such as 192.0.2.0/24 or 2001:db8::/32' }),
-      {
-        maxItems: 256,
-        default: ['127.0.0.0/8', '::1/128'],
-        description: 'Client prefixes without limits.',
-      },
-    ),
-    table_size: count(
-      1024,
-      4_194_304,
-      131_072,
-      'Accounts of one worker, 16 bytes each; rounded up to a power of two.',
-    ),
-    action: choice(['limit', 'log'], 'limit', '`log`: count and tell, but send every answer.'),
-  },
-  { ...strict, title: 'a map of rates' },
-);
-
 const ProxyProtocol = Type.Object(
   {
     from: Type.Array(
@@ -180,7 +143,6 @@ const Dns = Type.Object(
     tls: Type.Optional(Tls),
     https: Type.Optional(Https),
     proxy_protocol: ProxyProtocol,
-    rate_limit: Type.Optional(RateLimit),
   },
   section,
 );
@@ -316,10 +278,6 @@ function folder(fallback: string, description: string) {
 
 function count(minimum: number, maximum: number, fallback: number, description: string) {
   return Type.Integer({ minimum, maximum, default: fallback, description });
-}
-
-function rate(description: string) {
-  return Type.Integer({ minimum: 0, maximum: 1_000_000, description });
 }
 
 function choice<const T extends string>(values: readonly T[], fallback: T, description: string) {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { TSchema } from 'typebox';
 import type { Finding } from '../core/zone/finding.js';
-import type { Zone, ZoneRateLimit } from '../core/zone/model.js';
+import type { Zone } from '../core/zone/model.js';
 import { validateZone } from '../core/zone/validate.js';
 import { type Path, type SchemaProblem, schemaProblems } from './schema-problems.js';
 import { formatPath, type Problem, parseYaml, sortProblems, type YamlDocument } from './yaml-document.js';
@@ -74,7 +74,7 @@ function loadNative(document: YamlDocument, serial: number): ZoneFileResult {
   readPools(draft, file.pools ?? {});
   readNameservers(draft, file.nameservers ?? {});
   readRecords(draft, file.records ?? {}, ['records']);
-  const zone = { ...assemble(draft, file.soa ?? {}, serial), ...rateLimitOf(file.rate_limit) };
+  const zone = assemble(draft, file.soa ?? {}, serial);
   return judge(draft, zone, checked, 'required');
 }
 
@@ -121,19 +121,6 @@ function explained(document: YamlDocument, { path, message, at }: SchemaProblem)
 function assemble(draft: Draft, soa: NonNullable<ZoneFile['soa']>, serial: number): Zone {
   const { origin, regions, monitors, pools, rrsets } = draft;
   return { origin, soa: readSoa(draft, soa, serial), regions, monitors, pools, rrsets };
-}
-
-function rateLimitOf(limit: ZoneFile['rate_limit']): { readonly rateLimit?: ZoneRateLimit } {
-  if (limit === undefined) return {};
-  if (limit === 'off') return { rateLimit: { response: 0, nodata: 0, nxdomain: 0, referral: 0 } };
-  return {
-    rateLimit: {
-      ...(limit.responses_per_second !== undefined && { response: limit.responses_per_second }),
-      ...(limit.nodata_per_second !== undefined && { nodata: limit.nodata_per_second }),
-      ...(limit.nxdomains_per_second !== undefined && { nxdomain: limit.nxdomains_per_second }),
-      ...(limit.referrals_per_second !== undefined && { referral: limit.referrals_per_second }),
-    },
-  };
 }
 
 function judge(

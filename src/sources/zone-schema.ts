@@ -243,25 +243,6 @@ const Records = Type.Record(
 const named = <T extends Parameters<typeof Type.Record>[1]>(item: T, maxProperties: number) =>
   Type.Record(Name, item, { ...strict, maxProperties, title: NAME_TITLE });
 
-const Rate = Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 }));
-
-/** Where the server limits (`dns.rate_limit`), this zone's rates. */
-const RateLimit = Type.Union(
-  [
-    Type.Literal('off'),
-    Type.Object(
-      {
-        responses_per_second: Rate,
-        nodata_per_second: Rate,
-        nxdomains_per_second: Rate,
-        referrals_per_second: Rate,
-      },
-      strict,
-    ),
-  ],
-  { title: 'off, or a map of rates' },
-);
-
 /** The native form of a zone file. */
 export const ZoneFile = Type.Object(
   {
@@ -272,7 +253,6 @@ export const ZoneFile = Type.Object(
       Type.Record(Type.String(), Nameserver, { minProperties: 1, maxProperties: LIMITS.nameservers }),
     ),
     soa: Type.Optional(Soa),
-    rate_limit: Type.Optional(RateLimit),
     regions: Type.Optional(named(Region, LIMITS.regions)),
     monitors: Type.Optional(named(Monitor, LIMITS.monitors)),
     pools: Type.Optional(named(Pool, LIMITS.pools)),

@@ -90,12 +90,8 @@ function compileSoa(build: Build, tree: ZoneTree): void {
     bytes.length,
     build.fixups.push(...fixups),
     fixups.length,
-    ...RATED_KINDS.map((kind) => tree.zone.rateLimit?.[kind] ?? -1),
   );
 }
-
-/** In the order of ANSWER_KIND. */
-const RATED_KINDS = ['response', 'nodata', 'nxdomain', 'referral'] as const;
 
 function soaRecord(tree: ZoneTree, ttl: number): RecordBytes {
   const { soa } = tree.zone;

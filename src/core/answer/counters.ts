@@ -42,11 +42,9 @@ export const COUNTER = {
   DOH_REFUSED: 56,
   /** Trusted senders without a proper PROXY header. */
   PROXY_REFUSED: 57,
-  /** Rate-limited answers: by ANSWER_KIND, and of each those that were truncated, not sent, or only counted. */
-  LIMITED: 64,
   /** Connections of DNS over HTTPS closed for a head, a body or a reader that is too slow. */
   TLS_SLOW: 58,
-  SIZE: 96,
+  SIZE: 64,
 } as const;
 
 /** RCODE_COUNT slots from COUNTER.RCODE on; the last is BADVERS. */

@@ -156,9 +156,7 @@ export const ZONE = {
   SOA_LENGTH: 3,
   SOA_FIXUPS: 4,
   SOA_FIXUPS_COUNT: 5,
-  /** Answers a second to one client, by ANSWER_KIND without errors; 0 for no limit, -1 for the server's. */
-  RATES: 6,
-  STRIDE: 10,
+  STRIDE: 6,
 } as const;
 
 export const GLUE = {

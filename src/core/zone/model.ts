@@ -155,18 +155,9 @@ export interface Soa {
   readonly ttl: number;
 }
 
-/** Answers a second to one client prefix; 0 is no limit. What is absent is as the server has it. */
-export interface ZoneRateLimit {
-  readonly response?: number;
-  readonly nodata?: number;
-  readonly nxdomain?: number;
-  readonly referral?: number;
-}
-
 export interface Zone {
   readonly origin: string;
   readonly soa: Soa;
-  readonly rateLimit?: ZoneRateLimit;
   readonly regions: ReadonlyMap<string, Region>;
   readonly monitors: ReadonlyMap<string, Monitor>;
   readonly pools: ReadonlyMap<string, Pool>;
