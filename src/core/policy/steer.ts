@@ -1,6 +1,6 @@
 import { draw, type Query } from '../answer/query.js';
 import { REASON } from '../answer/reason.js';
-import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
+import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, OUTCOME, RRSET } from '../answer/snapshot.js';
 import { classOfClient, locateClient, narrowScope } from './client.js';
 import { canFailOpen, hasFamily, POOL_STATE, poolState } from './pool.js';
 
@@ -36,11 +36,17 @@ export function steer(query: Query, rrset: number): number {
   if (nodes[rrset + RRSET.HASHES] === 1) {
     narrowScope(query, query.clientFamily === 4 ? HASH_PREFIX_V4 : HASH_PREFIX_V6);
   }
-  const list = steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
+  const classes = nodes[rrset + RRSET.CLASSES]!;
+  const list = steering[classes + cls]!;
   const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
-  return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
-    ? chooseWeighted(query, list, family, failClosed)
-    : walkChain(query, list, family, failClosed);
+  query.decision = steering[classes - 1]! << 2;
+  const result =
+    nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
+      ? chooseWeighted(query, list, family, failClosed)
+      : walkChain(query, list, family, failClosed);
+  query.pool = result >> 2;
+  if (result === NO_POOL && (query.decision & 3) !== OUTCOME.FAILED_CLOSED) query.decision = -1;
+  return result;
 }
 
 /** The first pool of `[count, pool, …]` that is up. */
@@ -49,11 +55,13 @@ function walkChain(query: Query, list: number, family: number, failClosed: boole
   const end = list + 1 + steering[list]!;
   for (let i = list + 1; i < end; i++) {
     const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) return chosen;
+    if (chosen !== NO_POOL) {
+      if (i > list + 1) query.decision |= OUTCOME.FALLBACK;
+      return chosen;
+    }
   }
   if (failClosed) return failedClosed(query);
-  query.reason = REASON.FAILING_OPEN;
-  query.trace?.allDown('open');
+  failingOpen(query);
   for (let i = list + 1; i < end; i++) {
     if (canFailOpen(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
   }
@@ -69,11 +77,13 @@ function chooseWeighted(query: Query, list: number, family: number, failClosed: 
   const fallbacks = end + 1 + steering[end]!;
   for (let i = end + 1; i < fallbacks; i++) {
     const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) return chosen;
+    if (chosen !== NO_POOL) {
+      query.decision |= OUTCOME.FALLBACK;
+      return chosen;
+    }
   }
   if (failClosed) return failedClosed(query);
-  query.reason = REASON.FAILING_OPEN;
-  query.trace?.allDown('open');
+  failingOpen(query);
   return drawPool(query, list, family, false);
 }
 
@@ -128,8 +138,15 @@ function serve(query: Query, pool: number, family: number): number {
   }
 }
 
+function failingOpen(query: Query): void {
+  query.reason = REASON.FAILING_OPEN;
+  query.decision |= OUTCOME.FAILED_OPEN;
+  query.trace?.allDown('open');
+}
+
 function failedClosed(query: Query): number {
   query.reason = REASON.ALL_DOWN;
+  query.decision |= OUTCOME.FAILED_CLOSED;
   query.trace?.allDown('closed');
   return NO_POOL;
 }
