@@ -90,11 +90,11 @@ export class RateLimiter {
     return { at: this.#account, tag: this.#table[this.#account + TAG]! };
   }
 
-  /** Whether an account would still be limited now. */
+  /** Whether an account was limited and has not recovered yet: half of a burst tells a pause from an end. */
   isLimited({ at, tag }: { readonly at: number; readonly tag: number }): boolean {
     const table = this.#table;
-    if (table[at + TAG] !== tag || table[at + LIMITED] === 0) return false;
-    return remaining(table[at + DEBT]!, this.nowMs - table[at + SEEN]!) > BURST_US;
+    if (table[at + TAG] !== tag) return false;
+    return remaining(table[at + DEBT]!, this.nowMs - table[at + SEEN]!) > BURST_US / 2;
   }
 
   /** The account's place in the table; a new one takes the place with the least debt of its set. */
