@@ -112,10 +112,12 @@ function decisionRows(tallies: ZoneTallies): Rows {
       return [labels, sum(memory, (each) => each.pools[at]!)] as const;
     }).filter(([, value]) => value > 0),
   );
-  const none = { pool: '', region: '', outcome: OUTCOMES[OUTCOME.FAILED_CLOSED] };
+  const outcome = OUTCOMES[OUTCOME.FAILED_CLOSED];
   const closed = zoneRows(tallies, ZONE_CELL.FAILED_CLOSED, POLICIES.length, (cell) => ({
-    ...none,
+    pool: '',
+    region: '',
     policy: POLICIES[cell]!,
+    outcome,
   }));
   return [...chosen, ...closed];
 }
