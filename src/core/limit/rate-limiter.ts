@@ -10,6 +10,8 @@
  * An answer costs 1 s ÷ rate, in µs. Debt goes with time, and up to BURST_US of it is free: a second's worth of answers.
  */
 
+import { halfSipHash } from './half-siphash.js';
+
 /** Debt that is answered: a burst of one second's answers. */
 const BURST_US = 1_000_000;
 export const WINDOW_SECONDS_MAX = 60;
@@ -39,6 +41,7 @@ export class RateLimiter {
   readonly #debtMax: number;
   readonly #key0: number;
   readonly #key1: number;
+  readonly #hash: Int32Array = new Int32Array(2);
   #account = 0;
   /** Milliseconds of a monotonic clock, as an int32 that may wrap. The caller moves it on. */
   nowMs = 0;
@@ -100,30 +103,11 @@ export class RateLimiter {
   /** The account's place in the table; a new one takes the place with the least debt of its set. */
   #find(high: number, low: number, kind: number, id: number): number {
     const table = this.#table;
-    // HalfSipHash-1-3 (Aumasson and Bernstein): four words in, then three rounds; both halves of the state come out.
-    let v0 = this.#key0;
-    let v1 = this.#key1;
-    let v2 = 0x6c796765 ^ v0;
-    let v3 = 0x74656462 ^ v1;
-    for (let i = 0; i < 7; i++) {
-      const word = i === 0 ? high : i === 1 ? low : i === 2 ? kind : i === 3 ? id : 0;
-      if (i === 4) v2 ^= 0xff;
-      v3 ^= word;
-      v0 = (v0 + v1) | 0;
-      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
-      v0 = (v0 << 16) | (v0 >>> 16);
-      v2 = (v2 + v3) | 0;
-      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
-      v0 = (v0 + v3) | 0;
-      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-      v2 = (v2 + v1) | 0;
-      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-      v2 = (v2 << 16) | (v2 >>> 16);
-      v0 ^= word;
-    }
-    const set = ((v1 ^ v3) & this.#setMask) * SET_WORDS;
+    const hash = this.#hash;
+    halfSipHash(this.#key0, this.#key1, high, low, kind, id, hash);
+    const set = (hash[0]! & this.#setMask) * SET_WORDS;
     // 0 marks a free place.
-    const tag = v0 ^ v2 || 1;
+    const tag = hash[1]! || 1;
     for (let at = set; at < set + SET_WORDS; at += WORDS) if (table[at + TAG] === tag) return at;
     return this.#replace(set, tag);
   }
