@@ -24,6 +24,8 @@ export interface ApiParts {
   readonly listen: readonly SocketAddress[];
   readonly certificates: () => { readonly applied: number; readonly refused: number };
   readonly log: Log;
+  readonly zoneTallies: NonNullable<MetricSources['zoneTallies']>;
+  readonly queryLog?: NonNullable<MetricSources['queryLog']>;
 }
 
 /** Lets the admin API listen where the configuration says; null where it says `off`. */
@@ -37,7 +39,11 @@ export async function startApi(
   if ('code' in tokens) return tokens;
   const app = await createApi({
     control: parts.control,
-    metrics: createDnsMetrics(metricSources(parts.control, parts.pool, parts.certificates)),
+    metrics: createDnsMetrics({
+      ...metricSources(parts.control, parts.pool, parts.certificates),
+      zoneTallies: parts.zoneTallies,
+      ...(parts.queryLog && { queryLog: parts.queryLog }),
+    }),
     findToken: (presented) => findToken(tokens.list, presented),
     node: {
       name: config.node.name,

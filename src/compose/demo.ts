@@ -74,7 +74,11 @@ function regionOptions(options: DemoOptions, state: string) {
 function serverConfig(options: DemoOptions, state: string) {
   const text = JSON.stringify({
     node: { name: 'dns-demo' },
-    dns: { listen: [`127.0.0.1:${options.dnsPort}`, `[::1]:${options.dnsPort}`], workers: 1 },
+    dns: {
+      listen: [`127.0.0.1:${options.dnsPort}`, `[::1]:${options.dnsPort}`],
+      workers: 1,
+      rate_limit: { enabled: true, exempt: ['127.0.0.0/8', '::1/128'] },
+    },
     zones: resolve(options.zones),
     state,
     api: { listen: `127.0.0.1:${options.apiPort}` },

@@ -17,6 +17,7 @@ import { watchZones } from '../sources/zone-folder.js';
 import { type ApiHandle, startApi } from './api-server.js';
 import { type EncryptedListening, openEncrypted } from './encrypted.js';
 import { openIdentity } from './identity.js';
+import { createLedgers } from './ledgers.js';
 import type { Log } from './log.js';
 
 /** A node that can't start: what is wrong, and which setting changes it. */
@@ -63,17 +64,22 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     identity: identity.identity,
     encrypted,
   });
-  const { control, health, pool } = parts;
+  const { control, health, pool, ledgers } = parts;
   if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
   for (const problem of geo.problems) control.refuseGeo(problem);
-  const reload = () => control.loadZones({ paths: [config.zones] });
+  const queryLog = ledgers.openLog(pool);
+  const read = () => control.loadZones({ paths: [config.zones] });
+  const reload = () => {
+    queryLog?.reopen();
+    return read();
+  };
   // Watched before they are read, so that no change falls between.
   const watches: { close(): void }[] = [
     identity,
-    watchZones([config.zones], () => void reload()),
+    watchZones([config.zones], () => void read()),
     watchGeoDatabase(
       {
         paths,
@@ -84,7 +90,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     ),
   ];
   watches.push(encrypted.watch(pool, log));
-  await reload();
+  await read();
   await health.firstRound(FIRST_ROUND_MS);
   const problem = await parts.serve();
   const api = problem
@@ -95,10 +101,17 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
         tier: io.tier,
         listen: listen.addresses,
         certificates: () => encrypted.reloads,
+        zoneTallies: () => ({
+          memory: pool.ledgers,
+          zones: ledgers.slots.zones(),
+          pools: ledgers.slots.pools(),
+        }),
+        ...(queryLog && { queryLog: () => queryLog.lines }),
         log,
       });
   if (problem || (api && 'code' in api)) {
     await closeAll(watches, null, parts);
+    await queryLog?.close();
     return problem ?? (api as StartProblem);
   }
   return {
@@ -109,7 +122,10 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     tier: io.tier,
     control,
     reload,
-    close: () => closeAll(watches, api, parts),
+    async close() {
+      await closeAll(watches, api, parts);
+      await queryLog?.close();
+    },
   };
 }
 
@@ -157,10 +173,12 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
   });
   let serving = false;
   const loader = new LoaderThread({ state: config.state });
+  const ledgers = createLedgers(config, () => pool, log);
   const control = new ControlPlane({
     health,
     loader,
     aliases,
+    slots: ledgers.slots,
     collect: collectSoon,
     publish: (snapshot) => (serving ? pool.publish(snapshot) : Promise.resolve()),
     now: Date.now,
@@ -178,7 +196,12 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     },
     control.snapshot,
     health.table,
-    { log, identity: sockets.identity, seed: () => Math.floor(Math.random() * 0x1_0000_0000) },
+    {
+      log,
+      identity: sockets.identity,
+      ledger: ledgers.ledger,
+      seed: () => Math.floor(Math.random() * 0x1_0000_0000),
+    },
   );
   const serve = async (): Promise<StartProblem | undefined> => {
     serving = true;
@@ -192,7 +215,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       return listenProblem(error);
     }
   };
-  return { control, health, aliases, pool, loader, serve };
+  return { control, health, aliases, pool, loader, ledgers, serve };
 }
 
 function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {

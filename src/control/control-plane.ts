@@ -9,6 +9,7 @@ import type { AliasWatch } from './alias-watch.js';
 import type { HealthWatch } from './health-watch.js';
 import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 import type { ReportOutcome } from './observers.js';
+import type { SnapshotSlots } from './snapshot-slots.js';
 import type { GeoStatus, ZoneStatus } from './status.js';
 
 export interface ControlModules {
@@ -18,6 +19,8 @@ export interface ControlModules {
   readonly aliases?: AliasWatch;
   /** Hands a snapshot to the answering threads; resolves when all of them use it. */
   readonly publish: (snapshot: Snapshot) => Promise<void>;
+  /** Where zones and pools are counted; without it nothing is counted by name. */
+  readonly slots?: SnapshotSlots;
   /** Called when the memory of a large snapshot should be given back. */
   readonly collect?: () => void;
   /** Milliseconds since 1970. */
@@ -186,7 +189,11 @@ export class ControlPlane {
     const { health, log } = this.#modules;
     const wasLarge = snapshotBytes(this.#compiled.snapshot) > SNAPSHOT_BYTES_LARGE;
     this.#compiled = compiled.loaded;
+    const { slots } = this.#modules;
+    const origins = staged.zones.map(({ origin }) => origin);
+    slots?.number(this.#compiled.snapshot, origins, this.#compiled.pools);
     await this.#modules.publish(this.#compiled.snapshot);
+    slots?.published();
     this.#publishedMs = this.#modules.now();
     this.#zones = staged.zones;
     health.watch(staged.targets);
@@ -248,5 +255,5 @@ export class ControlPlane {
 /** Refuses everything. */
 function emptySnapshot(id: number): LoadedSnapshot {
   const { snapshot, index } = compileSnapshot({ id, zones: [], geo: EMPTY_LOCATIONS, slotOf: () => 0 });
-  return { snapshot, index: () => index };
+  return { snapshot, index: () => index, pools: [] };
 }

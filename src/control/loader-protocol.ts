@@ -2,6 +2,7 @@
 import type { Snapshot } from '../core/answer/snapshot.js';
 import type { LocationTrie } from '../core/geo/location.js';
 import type { AliasSlots, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+import type { PoolName } from './snapshot-slots.js';
 
 /** What a loader thread is started with. */
 export interface LoaderStart {
@@ -29,6 +30,11 @@ export type FromLoader =
   | { readonly type: 'geo' }
   | { readonly type: 'stage'; readonly staged: StagedZones }
   /** `index`: the SnapshotIndex, serialized, so that the main thread reads it only if it is asked for. */
-  | { readonly type: 'compile'; readonly snapshot: Snapshot; readonly index: Uint8Array }
+  | {
+      readonly type: 'compile';
+      readonly snapshot: Snapshot;
+      readonly index: Uint8Array;
+      readonly pools: readonly PoolName[];
+    }
   | { readonly type: 'settle'; readonly saveError?: string }
   | { readonly type: 'failed'; readonly error: Error };

@@ -69,6 +69,7 @@ export class LoaderThread implements Loader {
     let index: SnapshotIndex | undefined;
     return {
       snapshot: reply.snapshot,
+      pools: reply.pools,
       index: () => {
         index ??= deserialize(bytes!) as SnapshotIndex;
         bytes = undefined;

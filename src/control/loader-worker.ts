@@ -30,9 +30,9 @@ async function answerTo(loader: ZoneLoader, message: ToLoader): Promise<FromLoad
       case 'stage':
         return { type, staged: await loader.stage(message.source, message.served) };
       case 'compile': {
-        const { snapshot, index } = await loader.compile(message.id, message.slots, message.aliases);
+        const { snapshot, index, pools } = await loader.compile(message.id, message.slots, message.aliases);
         // A copy of its own: a small Buffer shares its memory with others and can't be handed over.
-        return { type, snapshot, index: new Uint8Array(serialize(index())) };
+        return { type, snapshot, index: new Uint8Array(serialize(index())), pools };
       }
       case 'settle':
         return { type, ...(await loader.settle(message.outcome)) };

@@ -4,6 +4,7 @@ import type { LocationTrie } from '../core/geo/location.js';
 import type { HealthTarget } from '../core/zone/targets.js';
 import type { Problem } from '../sources/yaml-document.js';
 import type { LoadedZones } from '../sources/zone-folder.js';
+import type { PoolName } from './snapshot-slots.js';
 
 /** Where zones are: to be read from files and folders, or read already. */
 export type ZoneSource = { readonly paths: readonly string[] } | LoadedZones;
@@ -39,6 +40,17 @@ export interface LoadedSnapshot {
   readonly snapshot: Snapshot;
   /** Made when it is asked for: it is needed by `explain` only. */
   readonly index: () => SnapshotIndex;
+  /** By their numbers in the snapshot. */
+  readonly pools: readonly PoolName[];
+}
+
+/** The names of a compiled snapshot's pools. */
+export function poolNames({ zones, pools }: SnapshotIndex): readonly PoolName[] {
+  return pools.map(({ zone, pool: { name, region = '' } }) => ({
+    zone: zones[zone] ?? '',
+    pool: name,
+    region,
+  }));
 }
 
 /** The table of alias slots, and the slots of names outside. */

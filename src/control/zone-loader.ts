@@ -6,7 +6,15 @@ import { outsideNames } from '../core/zone/outside-names.js';
 import { healthTargets } from '../core/zone/targets.js';
 import type { LastGoodZones } from '../sources/last-good.js';
 import { type LoadedZone, type LoadedZones, loadZones, mayExist } from '../sources/zone-folder.js';
-import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
+import {
+  type AliasSlots,
+  type LoadedSnapshot,
+  type Loader,
+  poolNames,
+  type StagedZones,
+  type ZoneSource,
+  type ZoneSummary,
+} from './loader.js';
 
 export interface ZoneLoaderModules {
   /** Milliseconds since 1970. */
@@ -76,7 +84,8 @@ export class ZoneLoader implements Loader {
       tries: this.#tries,
     });
     this.#tries = compiled.tries;
-    return { snapshot: compiled.snapshot, index: () => compiled.index };
+    const { snapshot, index } = compiled;
+    return { snapshot, index: () => index, pools: poolNames(index) };
   }
 
   async settle(outcome: 'served' | 'unchanged' | 'refused'): Promise<{ readonly saveError?: string }> {

@@ -8,6 +8,7 @@ import { ListenError, type StreamConnection } from '../io/tier.js';
 import { Admission } from './admission.js';
 import { DohService } from './doh.js';
 import { faultReporter } from './fault-reporter.js';
+import { openLedger } from './open-ledger.js';
 import type { Credentials, EncryptedOptions, FromWorker, ToWorker, WorkerStart } from './protocol.js';
 import { Responder } from './responder.js';
 import { TcpService } from './tcp.js';
@@ -33,7 +34,7 @@ async function main(start: WorkerStart, encrypted: EncryptedOptions): Promise<vo
   const port = parentPort!;
   const say = (message: FromWorker) => port.postMessage(message);
   const now = () => performance.now();
-  const responder = new Responder(start, faultReporter(say, now));
+  const responder = new Responder(start, faultReporter(say, now), openLedger(start, say));
   const { counters } = start;
   const limits = start.options.tcp;
   const admission = new Admission(limits, counters, now());

@@ -5,6 +5,8 @@ import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { type DescriptorSet, descriptorsIn } from '../io/descriptor-set.js';
 import { ListenError } from '../io/tier.js';
+import { createLedgerMemory, type LedgerMemory, type LedgerOptions } from './ledger.js';
+import type { LimitEvent } from './limit-watch.js';
 import type {
   Credentials,
   EncryptedOptions,
@@ -25,6 +27,13 @@ export interface PoolModules {
   readonly seed: () => number;
   /** What the node says about itself, and the keys of its cookies; see WorkerStart. */
   readonly identity?: Identity;
+  /** Absent: nothing is limited, counted by zone or logged. */
+  readonly ledger?: {
+    readonly options: LedgerOptions;
+    /** A random 32-bit word, nobody's guess. */
+    readonly secret: () => number;
+    readonly onLimit: (event: LimitEvent) => void;
+  };
 }
 
 /** A worker that dies again at once is started again no faster than this. */
@@ -46,6 +55,8 @@ export class WorkerPool {
   readonly #health: Int32Array;
   readonly #modules: PoolModules;
   readonly #slots: Slot[] = [];
+  /** One for each worker, from its first start on. */
+  readonly #ledgers: LedgerMemory[] = [];
   #encrypted: EncryptedOptions | undefined;
   #snapshot: Snapshot;
   #encryptedAt = -1;
@@ -102,6 +113,11 @@ export class WorkerPool {
     return this.#slots.map((slot) => slot.counters);
   }
 
+  /** What each worker counts by zone and logs; it goes on as the counters do. */
+  get ledgers(): readonly LedgerMemory[] {
+    return this.#ledgers;
+  }
+
   /** DNS workers; the thread of the encrypted transports does not count. */
   get workers(): number {
     return this.#slots.length - (this.#encrypted ? 1 : 0);
@@ -129,6 +145,9 @@ export class WorkerPool {
 
   async #launch(index: number, counters: Float64Array): Promise<void> {
     const encrypted = index === this.#encryptedAt ? this.#encrypted : undefined;
+    const { ledger } = this.#modules;
+    if (ledger) this.#ledgers[index] ??= createLedgerMemory(ledger.options);
+    const memory = this.#ledgers[index];
     const start: WorkerStart = {
       options: this.#options,
       snapshot: this.#snapshot,
@@ -137,6 +156,10 @@ export class WorkerPool {
       seed: this.#modules.seed(),
       ...(this.#modules.identity && { identity: this.#modules.identity }),
       ...(encrypted && { encrypted }),
+      ...(ledger &&
+        memory && {
+          ledger: { options: ledger.options, memory, key: [ledger.secret(), ledger.secret()] as const },
+        }),
     };
     const worker = new Worker(new URL(encrypted ? './encrypted-worker.js' : './worker.js', import.meta.url), {
       workerData: start,
@@ -193,7 +216,11 @@ export class WorkerPool {
     }
   }
 
-  #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' }>): void {
+  #heard(slot: Slot, message: Extract<FromWorker, { type: 'applied' | 'fault' | 'limit' }>): void {
+    if (message.type === 'limit') {
+      this.#modules.ledger?.onLimit(message.event);
+      return;
+    }
     if (message.type === 'fault') {
       this.#modules.log.error({ fault: message.message }, 'exception in the query path: please report it');
       return;

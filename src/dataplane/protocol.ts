@@ -3,6 +3,8 @@ import type { Snapshot } from '../core/answer/snapshot.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import type { DescriptorSet } from '../io/descriptor-set.js';
 import type { SocketAddress } from '../io/tier.js';
+import type { LedgerMemory, LedgerOptions } from './ledger.js';
+import type { LimitEvent } from './limit-watch.js';
 
 /** All that passes between the main thread and a DNS worker. Shared memory passes once, at the start. */
 
@@ -59,6 +61,12 @@ export interface WorkerStart {
   readonly identity?: Identity;
   /** Only for the thread of the encrypted transports. */
   readonly encrypted?: EncryptedOptions;
+  /** What is limited, counted by zone and logged. `key`: two random words, nobody's guess. */
+  readonly ledger?: {
+    readonly options: LedgerOptions;
+    readonly memory: LedgerMemory;
+    readonly key: readonly [number, number];
+  };
 }
 
 export type ToWorker =
@@ -83,5 +91,7 @@ export type FromWorker =
       readonly message: string;
     }
   | { readonly type: 'applied'; readonly id: number }
+  /** A few a second at most. */
+  | { readonly type: 'limit'; readonly event: LimitEvent }
   /** An exception in the query path, which is a bug; at most one message a second. */
   | { readonly type: 'fault'; readonly message: string };

@@ -3,7 +3,9 @@ import { COUNTER } from '../core/answer/counters.js';
 import { createQuery, type Query, setPacket } from '../core/answer/query.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { RCODE } from '../core/dns/iana.js';
+import { TRANSPORT } from '../core/tally/cells.js';
 import type { DatagramHandler } from '../io/tier.js';
+import type { Ledger } from './ledger.js';
 import type { WorkerStart } from './protocol.js';
 
 /** Largest DNS message on a stream (RFC 1035 §4.2.2). */
@@ -15,20 +17,24 @@ export class Responder {
   readonly #counters: Float64Array;
   readonly #datagramMax: number;
   readonly #onFault: (error: unknown) => void;
+  readonly #ledger: Ledger | null;
 
   /** What streams tell of their idle timeout, in units of 100 ms; -1 for nothing. */
   keepalive: () => number = () => -1;
 
-  constructor(start: WorkerStart, onFault: (error: unknown) => void) {
+  /** Without a ledger nothing is limited, and nothing counted by zone. */
+  constructor(start: WorkerStart, onFault: (error: unknown) => void, ledger: Ledger | null = null) {
     this.#query = createQuery(start.snapshot, start.health, start.counters, start.seed, start.identity);
     this.#counters = start.counters;
     this.#datagramMax = start.options.datagramMax;
     this.#onFault = onFault;
+    this.#ledger = ledger;
   }
 
   /** Tells the time, about once a second: milliseconds since 1970. */
   tick(epochMs: number): void {
     this.#query.nowSeconds = Math.floor(epochMs / 1000) | 0;
+    this.#ledger?.tick();
   }
 
   get snapshot(): Snapshot {
@@ -45,7 +51,7 @@ export class Responder {
     this.#counters[counter] = this.#counters[counter]! + 1;
     this.#query.stream = false;
     this.#query.transportLimit = this.#datagramMax;
-    return this.#respond(input, start, end, output, base, source, sourceAt, family);
+    return this.#respond(TRANSPORT.UDP, input, start, end, output, base, source, sourceAt, family);
   };
 
   /** As `datagram`, for one message that came on a stream. */
@@ -55,7 +61,7 @@ export class Responder {
     this.#query.stream = true;
     this.#query.transportLimit = STREAM_MESSAGE_MAX;
     this.#query.keepalive = this.keepalive();
-    const length = this.#respond(input, start, end, output, base, source, sourceAt, family);
+    const length = this.#respond(TRANSPORT.TCP, input, start, end, output, base, source, sourceAt, family);
     // Put back here, so that datagrams need not.
     this.#query.keepalive = -1;
     return length;
@@ -106,13 +112,15 @@ export class Responder {
     this.#query.stream = true;
     this.#query.encrypted = true;
     this.#query.transportLimit = STREAM_MESSAGE_MAX;
-    const length = this.#respond(input, start, end, output, base, source, sourceAt, family);
+    const transport = counter < COUNTER.DOH4 ? TRANSPORT.DOT : TRANSPORT.DOH;
+    const length = this.#respond(transport, input, start, end, output, base, source, sourceAt, family);
     this.#query.encrypted = false;
     this.#query.keepalive = -1;
     return length;
   }
 
   #respond(
+    transport: number,
     input: Uint8Array,
     start: number,
     end: number,
@@ -127,13 +135,27 @@ export class Responder {
     query.source = source;
     query.sourceAt = sourceAt;
     query.sourceFamily = family;
+    let length: number;
     try {
-      return answer(query);
+      length = answer(query);
     } catch (error) {
       this.#counters[COUNTER.FAULT] = this.#counters[COUNTER.FAULT]! + 1;
       this.#onFault(error);
-      return servfail(input, start, output, base);
+      length = this.#fail(input, start, output, base);
     }
+    return this.#ledger === null ? length : this.#ledger.settle(query, length, transport);
+  }
+
+  /** SERVFAIL, of which nothing is known but that it is an error. */
+  #fail(input: Uint8Array, start: number, output: Uint8Array, base: number): number {
+    const query = this.#query;
+    query.encloser = -1;
+    query.pool = -1;
+    query.decision = -1;
+    query.rcode = RCODE.SERVFAIL;
+    query.authoritative = false;
+    query.truncated = false;
+    return servfail(input, start, output, base);
   }
 }
 

@@ -6,6 +6,7 @@ import { createTier } from '../io/create-tier.js';
 import { collectNow } from '../io/garbage.js';
 import { ListenError } from '../io/tier.js';
 import { faultReporter } from './fault-reporter.js';
+import { openLedger } from './open-ledger.js';
 import type { FromWorker, ToWorker, WorkerStart } from './protocol.js';
 import { proxiedDatagrams } from './proxied-datagrams.js';
 import { ProxiedStreams } from './proxied-streams.js';
@@ -27,7 +28,11 @@ async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Prom
   const port = parentPort!;
   const say = (message: FromWorker) => port.postMessage(message);
   const now = () => performance.now();
-  const responder = new Responder({ ...start, snapshot: first }, faultReporter(say, now));
+  const responder = new Responder(
+    { ...start, snapshot: first },
+    faultReporter(say, now),
+    openLedger(start, say),
+  );
   responder.tick(Date.now());
   const { counters, options } = start;
   const tcp = new TcpService(responder.message, options.tcp, counters, now());

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { COUNTER, RCODE_COUNT } from '../core/answer/counters.js';
 import { RCODE, rcodeName } from '../core/dns/iana.js';
+import { type ZoneTallies, zoneMetrics } from './zone-metrics.js';
 
 /** Where the numbers come from at scrape time. Every member is read anew for each scrape. */
 export interface MetricSources {
@@ -34,7 +35,13 @@ export interface MetricSources {
       }
     | undefined;
   readonly snapshot: () => { readonly id: number; readonly publishedMs: number };
+  /** Absent where nothing is counted by zone. */
+  readonly zoneTallies?: () => ZoneTallies;
+  /** Lines of the query log; absent where there is none. */
+  readonly queryLog?: () => { readonly written: number; readonly lost: number; readonly failed: number };
 }
+
+const NO_TALLIES: ZoneTallies = { memory: [], zones: [], pools: [] };
 
 type Rows = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 
@@ -45,6 +52,12 @@ export function createDnsMetrics(sources: MetricSources): Registry {
   const sum = (counter: number) =>
     sources.workers().reduce((total, counters) => total + counters[counter]!, 0);
   queries(registry, sum);
+  const byZone = (name: string, help: string, labels: string[], rows: () => Rows) =>
+    counter(registry, name, help, labels, rows);
+  zoneMetrics(byZone, sources.zoneTallies ?? (() => NO_TALLIES));
+  counter(registry, 'query_log_lines_total', 'Lines of the query log.', ['result'], () =>
+    Object.entries(sources.queryLog?.() ?? {}).map(([result, value]) => [{ result }, value]),
+  );
   control(registry, sources);
   health(registry, sources);
   aliases(registry, sources);

@@ -107,6 +107,8 @@ function parseText(schema: SettingSchema, text: string): unknown {
       .map((item) => item.trim())
       .filter((item) => item !== '');
   }
+  if (schema.type === 'boolean') return text === 'true' || (text === 'false' ? false : text);
+  if (schema.type === 'number') return /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text;
   return schema.type === 'integer' && /^\d{1,15}$/.test(text) ? Number(text) : text;
 }
 

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { Value } from 'typebox/value';
 import { parsePrefix } from '../core/dns/rdata/address.js';
+import { WINDOW_SECONDS_MAX } from '../core/limit/rate-limiter.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import { parseDuration } from './duration.js';
 import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
@@ -42,6 +43,8 @@ export interface ServerConfig {
     readonly https?: SecureListenConfig & { readonly path: string };
     /** Senders of PROXY headers. */
     readonly proxies: readonly TrustedPrefix[];
+    /** Absent: nothing is limited. */
+    readonly rateLimit?: RateLimitConfig;
   };
   /** A folder. This and all paths below are absolute. */
   readonly zones: string;
@@ -57,7 +60,31 @@ export interface ServerConfig {
   /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
   readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
-  readonly log: { readonly level: ServerFile['log']['level'] };
+  readonly log: { readonly level: ServerFile['log']['level']; readonly queries?: QueryLogConfig };
+}
+
+export interface RateLimitConfig {
+  /** Rates of 0 mean no limit. */
+  readonly responsesPerSecond: number;
+  readonly nxdomainsPerSecond: number;
+  readonly errorsPerSecond: number;
+  readonly windowSeconds: number;
+  readonly slip: number;
+  readonly ipv4Prefix: number;
+  readonly ipv6Prefix: number;
+  readonly exempt: readonly TrustedPrefix[];
+  readonly tableSize: number;
+  readonly logOnly: boolean;
+}
+
+export interface QueryLogConfig {
+  /** Above 0, at most 1. */
+  readonly sample: number;
+  readonly maxPerSecond: number;
+  /** An absolute path; null for stderr. */
+  readonly file: string | null;
+  readonly maxBytes: number;
+  readonly client: ServerFile['log']['queries']['client'];
 }
 
 export interface SecureListenConfig {
@@ -129,7 +156,7 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
       url,
       ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
     })),
-    log: file.log,
+    log: logOf(file.log, locate),
   };
 }
 
@@ -149,6 +176,8 @@ function dnsOf(
     report('dns.tcp.lifetime', `must be from 1s to 1d, not ${dns.tcp.lifetime}`);
   }
   const { tls, https } = dns;
+  // Checked even where it is not used.
+  const rateLimit = rateLimitOf(dns.rate_limit, report);
   return {
     listen: listensOf('dns.listen', dns.listen, report),
     workers: dns.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
@@ -171,7 +200,42 @@ function dnsOf(
     }),
     ...(tls && { tls: secureOf('dns.tls', tls, report, locate) }),
     ...(https && { https: { ...secureOf('dns.https', https, report, locate), path: https.path } }),
+    ...(dns.rate_limit.enabled && { rateLimit }),
     proxies: prefixesOf('dns.proxy_protocol.from', dns.proxy_protocol.from, report),
+  };
+}
+
+function rateLimitOf(limit: ServerFile['dns']['rate_limit'], report: Report): RateLimitConfig {
+  const windowMs = parseDuration(limit.window) ?? 0;
+  if (windowMs < 1000 || windowMs > WINDOW_SECONDS_MAX * 1000 || windowMs % 1000 !== 0) {
+    report('dns.rate_limit.window', `must be whole seconds from 1s to 1m, not ${limit.window}`);
+  }
+  return {
+    responsesPerSecond: limit.responses_per_second,
+    nxdomainsPerSecond: limit.nxdomains_per_second,
+    errorsPerSecond: limit.errors_per_second,
+    windowSeconds: Math.floor(windowMs / 1000),
+    slip: limit.slip,
+    ipv4Prefix: limit.ipv4_prefix,
+    ipv6Prefix: limit.ipv6_prefix,
+    exempt: prefixesOf('dns.rate_limit.exempt', limit.exempt, report),
+    tableSize: limit.table_size,
+    logOnly: limit.log_only,
+  };
+}
+
+function logOf({ level, queries }: ServerFile['log'], locate: Locate): ServerConfig['log'] {
+  const { sample, file } = queries;
+  if (sample === 0) return { level };
+  return {
+    level,
+    queries: {
+      sample,
+      maxPerSecond: queries.max_per_second,
+      file: file === 'stderr' ? null : locate('log.queries.file', file),
+      maxBytes: queries.max_size * 1024 * 1024,
+      client: queries.client,
+    },
   };
 }
 

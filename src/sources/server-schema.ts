@@ -3,6 +3,7 @@
  * `docs/configuration.md`. A default stands here and nowhere else.
  */
 import { type Static, Type } from 'typebox';
+import { RATE_MAX, TABLE_SIZE_MAX, TABLE_SIZE_MIN } from '../core/limit/rate-limiter.js';
 import { Duration } from './duration.js';
 import { LISTEN_TITLE } from './listen-address.js';
 
@@ -108,6 +109,75 @@ const ProxyProtocol = Type.Object(
   section,
 );
 
+const RateLimit = Type.Object(
+  {
+    enabled: Type.Boolean({
+      title: 'true or false',
+      default: false,
+      description: 'Limit answers over UDP for each client prefix.',
+    }),
+    log_only: Type.Boolean({
+      title: 'true or false',
+      default: false,
+      description: 'Only count and log what would be limited.',
+    }),
+    responses_per_second: count(
+      0,
+      RATE_MAX,
+      200,
+      'Answers for one name, wildcard or delegation, and NODATA of one zone; 0 for no limit.',
+    ),
+    nxdomains_per_second: count(0, RATE_MAX, 100, 'NXDOMAIN of one zone; 0 for no limit.'),
+    errors_per_second: count(0, RATE_MAX, 50, 'Other response codes; 0 for no limit.'),
+    window: Type.Union([...Duration.anyOf], {
+      title: 'a duration from 1s to 1m',
+      default: '15s',
+      description: 'Who goes on asking is limited until so long after the end; whole seconds.',
+    }),
+    slip: count(0, 10, 2, 'Every so many limited answers leave truncated; 0 for none, 1 for all.'),
+    ipv4_prefix: count(8, 32, 24, 'Bits of an IPv4 address that make a client.'),
+    ipv6_prefix: count(16, 64, 56, 'Bits of an IPv6 address that make a client.'),
+    exempt: Type.Array(
+      Type.String({ maxLength: 64, title: 'a prefix such as 192.0.2.0/24 or 2001:db8::/32' }),
+      { maxItems: 256, default: [], description: 'Clients that are never limited.' },
+    ),
+    table_size: count(TABLE_SIZE_MIN, TABLE_SIZE_MAX, 65_536, 'Accounts of one worker, 16 bytes each.'),
+  },
+  section,
+);
+
+const QueryLog = Type.Object(
+  {
+    sample: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      title: 'a number from 0 to 1',
+      default: 0,
+      description: 'The part of the queries that is logged: 0 for none, 1 for all.',
+    }),
+    max_per_second: count(1, 10_000, 1000, 'Lines of one worker in a second.'),
+    file: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      title: 'a path, or stderr',
+      default: 'stderr',
+      description: 'Where the lines go. A file is opened anew on SIGHUP.',
+    }),
+    max_size: count(
+      1,
+      1_048_576,
+      100,
+      'Mebibytes of the file; then it is renamed to end in `.1`, and a new one begins.',
+    ),
+    client: choice(
+      ['address', 'prefix', 'none'],
+      'address',
+      'Who asked: the whole address, its /24 or /56, or nothing.',
+    ),
+  },
+  section,
+);
+
 const Dns = Type.Object(
   {
     listen: Type.Array(Listen, {
@@ -143,6 +213,7 @@ const Dns = Type.Object(
     tls: Type.Optional(Tls),
     https: Type.Optional(Https),
     proxy_protocol: ProxyProtocol,
+    rate_limit: RateLimit,
   },
   section,
 );
@@ -244,6 +315,7 @@ export const ServerSchema = Type.Object(
           'info',
           'What is logged: this, and what is worse.',
         ),
+        queries: QueryLog,
       },
       section,
     ),

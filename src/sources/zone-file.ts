@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { TSchema } from 'typebox';
 import type { Finding } from '../core/zone/finding.js';
-import type { Zone } from '../core/zone/model.js';
+import type { Zone, ZoneRateLimit } from '../core/zone/model.js';
 import { validateZone } from '../core/zone/validate.js';
 import { type Path, type SchemaProblem, schemaProblems } from './schema-problems.js';
 import { formatPath, type Problem, parseYaml, sortProblems, type YamlDocument } from './yaml-document.js';
@@ -14,7 +14,7 @@ import { type Draft, filePath, newDraft, readName, report, seconds } from './zon
 import { POOL_DEFAULTS, readMonitors, readPools, readRegions } from './zone-pools.js';
 import { isCut, prune } from './zone-prune.js';
 import { readRecords } from './zone-records.js';
-import { OctodnsFile, ZoneFile, type ZoneRecords } from './zone-schema.js';
+import { type FileRateLimit, OctodnsFile, ZoneFile, type ZoneRecords } from './zone-schema.js';
 
 /** Seconds. octoDNS's own default is an hour. */
 export const TTL_DEFAULTS = { native: 30, octodns: 3600 } as const;
@@ -74,7 +74,11 @@ function loadNative(document: YamlDocument, serial: number): ZoneFileResult {
   readPools(draft, file.pools ?? {});
   readNameservers(draft, file.nameservers ?? {});
   readRecords(draft, file.records ?? {}, ['records']);
-  const zone = assemble(draft, file.soa ?? {}, serial);
+  const limit = file.rate_limit;
+  const zone = {
+    ...assemble(draft, file.soa ?? {}, serial),
+    ...(limit !== undefined && { rateLimit: rateLimitOf(limit) }),
+  };
   return judge(draft, zone, checked, 'required');
 }
 
@@ -121,6 +125,16 @@ function explained(document: YamlDocument, { path, message, at }: SchemaProblem)
 function assemble(draft: Draft, soa: NonNullable<ZoneFile['soa']>, serial: number): Zone {
   const { origin, regions, monitors, pools, rrsets } = draft;
   return { origin, soa: readSoa(draft, soa, serial), regions, monitors, pools, rrsets };
+}
+
+function rateLimitOf(limit: FileRateLimit): ZoneRateLimit {
+  if (limit === 'off') return { responsesPerSecond: 0, nxdomainsPerSecond: 0 };
+  const { responses_per_second: responses, nxdomains_per_second: nxdomains, slip } = limit;
+  return {
+    ...(responses !== undefined && { responsesPerSecond: responses }),
+    ...(nxdomains !== undefined && { nxdomainsPerSecond: nxdomains }),
+    ...(slip !== undefined && { slip }),
+  };
 }
 
 function judge(

@@ -3,6 +3,7 @@
  * `schema/zone.schema.json` for editors. What it means is decided in `zone-file.ts`.
  */
 import { type Static, Type } from 'typebox';
+import { RATE_MAX } from '../core/limit/rate-limiter.js';
 import { Duration } from './duration.js';
 
 export const TTL_MAX = 604_800;
@@ -243,6 +244,24 @@ const Records = Type.Record(
 const named = <T extends Parameters<typeof Type.Record>[1]>(item: T, maxProperties: number) =>
   Type.Record(Name, item, { ...strict, maxProperties, title: NAME_TITLE });
 
+const Rate = Type.Integer({ minimum: 0, maximum: RATE_MAX });
+
+/** What is left out is as in `dns.rate_limit` of the node. */
+const RateLimit = Type.Union(
+  [
+    Type.Literal('off'),
+    Type.Object(
+      {
+        responses_per_second: Type.Optional(Rate),
+        nxdomains_per_second: Type.Optional(Rate),
+        slip: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
+      },
+      strict,
+    ),
+  ],
+  { title: 'off, or a map with responses_per_second, nxdomains_per_second and slip' },
+);
+
 /** The native form of a zone file. */
 export const ZoneFile = Type.Object(
   {
@@ -253,6 +272,7 @@ export const ZoneFile = Type.Object(
       Type.Record(Type.String(), Nameserver, { minProperties: 1, maxProperties: LIMITS.nameservers }),
     ),
     soa: Type.Optional(Soa),
+    rate_limit: Type.Optional(RateLimit),
     regions: Type.Optional(named(Region, LIMITS.regions)),
     monitors: Type.Optional(named(Monitor, LIMITS.monitors)),
     pools: Type.Optional(named(Pool, LIMITS.pools)),
@@ -279,6 +299,7 @@ export type FileMonitor = Static<typeof Monitor>;
 export type FilePool = Static<typeof Pool>;
 export type FileDynamic = Static<typeof Dynamic>;
 export type FileOctodnsPool = Static<typeof OctodnsPool>;
+export type FileRateLimit = Static<typeof RateLimit>;
 export type FileSoa = Static<typeof Soa>;
 export type OctodnsHealthcheck = Static<typeof OctodnsHealthcheck>;
 

@@ -44,6 +44,9 @@ import { writeEndpoints } from './write-endpoints.js';
  *     FORMERR …  REFUSED                          nothing there ─▶ SOA
  */
 export function answer(query: Query): number {
+  query.encloser = -1;
+  query.pool = -1;
+  query.decision = -1;
   const parsed = parseQuery(query);
   if (parsed === DROP) return 0;
   beginAnswer(query);

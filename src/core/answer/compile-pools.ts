@@ -1,4 +1,5 @@
 import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../health/word.js';
+import { POOL_SLOT_OTHER } from '../tally/cells.js';
 import type { Endpoint, Family, Pool, Zone } from '../zone/model.js';
 import { healthTarget } from '../zone/targets.js';
 import { aliasTarget } from './alias-target.js';
@@ -29,7 +30,7 @@ export function compilePools(build: Build, tree: ZoneTree, zone: number): void {
       const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
       fields.push(first, endpoints.length, total, neededWeight(pool.minUp, total));
     }
-    build.pools.push(...fields);
+    build.pools.push(...fields, POOL_SLOT_OTHER);
   }
 }
 

@@ -2,8 +2,8 @@ import type { LocationTrie } from '../geo/location.js';
 import type { GeoTrie } from '../geo/trie.js';
 import { compileRules } from '../policy/geo-rules.js';
 import { compileNearest } from '../policy/nearest.js';
-import type { DynamicRRset, Rule, Zone } from '../zone/model.js';
-import { MODE } from './snapshot.js';
+import type { DynamicRRset, Rule, Steering, Zone } from '../zone/model.js';
+import { MODE, POLICY } from './snapshot.js';
 import type { IntTable } from './table.js';
 
 /**
@@ -65,8 +65,16 @@ export function compileSteering(
       ...behind.map(poolIndex),
     );
   });
-  return { trie: plan.trie, classes: steering.push(...lists), mode: plan.mode, reachable };
+  const classes = steering.push(POLICY_OF[rrset.steering.kind], ...lists) + 1;
+  return { trie: plan.trie, classes, mode: plan.mode, reachable };
 }
+
+const POLICY_OF: Readonly<Record<Steering['kind'], number>> = {
+  rules: POLICY.RULES,
+  nearest: POLICY.NEAREST,
+  weighted: POLICY.WEIGHTED,
+  failover: POLICY.FAILOVER,
+};
 
 interface PoolList {
   readonly pools: readonly string[];

@@ -1,7 +1,9 @@
 import { TYPE } from '../dns/iana.js';
 import { labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
-import type { DynamicRRset, StaticRRset } from '../zone/model.js';
+import { costOf } from '../limit/rate-limiter.js';
+import { ZONE_SLOT_OTHER } from '../tally/cells.js';
+import type { DynamicRRset, StaticRRset, ZoneRateLimit } from '../zone/model.js';
 import { aliasTarget, hasDname } from './alias-target.js';
 import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
 import { compileAlias, compileAliasTargets } from './compile-alias.js';
@@ -90,7 +92,15 @@ function compileSoa(build: Build, tree: ZoneTree): void {
     bytes.length,
     build.fixups.push(...fixups),
     fixups.length,
+    ZONE_SLOT_OTHER,
+    ...zoneLimits(tree.zone.rateLimit),
   );
+}
+
+/** The LIMIT fields of a zone, in the order of ZONE. */
+function zoneLimits(limit: ZoneRateLimit | undefined): readonly number[] {
+  const cost = (rate: number | undefined) => (rate === undefined ? -1 : costOf(rate));
+  return [cost(limit?.responsesPerSecond), cost(limit?.nxdomainsPerSecond), limit?.slip ?? -1];
 }
 
 function soaRecord(tree: ZoneTree, ttl: number): RecordBytes {

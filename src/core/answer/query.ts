@@ -63,8 +63,12 @@ export interface Query {
   /** The query holds a server cookie that this client got from us: its address is not forged. */
   cookieValid: boolean;
 
-  /** The longest existing suffix of the name, as a node: it tells the zone. */
+  /** The longest existing suffix of the name, as a node: it tells the zone. -1 where no zone holds the name. */
   encloser: number;
+  /** The pool that answers, or -1. */
+  pool: number;
+  /** How it was chosen: (POLICY << 2) | OUTCOME; -1 where nothing was to be chosen. */
+  decision: number;
 
   // The answer so far.
   at: number;
@@ -146,6 +150,8 @@ export function createQuery(
     cookie: new Uint8Array(FULL_BYTES_MAX),
     cookieValid: false,
     encloser: -1,
+    pool: -1,
+    decision: -1,
     at: 0,
     limit: 512,
     rcode: 0,

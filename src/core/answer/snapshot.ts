@@ -87,7 +87,7 @@ export const RRSET = {
   TTL: 3,
   /** Index into `tries`, or -1 where the client's place does not matter. */
   TRIE: 4,
-  /** Start in `steering` of a list: class → chain. */
+  /** Start in `steering` of a list: class → chain. The word before it is the POLICY. */
   CLASSES: 5,
   MODE: 6,
   FAIL_CLOSED: 7,
@@ -156,8 +156,23 @@ export const ZONE = {
   SOA_LENGTH: 3,
   SOA_FIXUPS: 4,
   SOA_FIXUPS_COUNT: 5,
-  STRIDE: 6,
+  /** Where it is counted (`core/tally/cells.ts`); the control plane writes it before the snapshot is published. */
+  SLOT: 6,
+  /** What an answer costs the rate limiter, µs (`costOf`): 0 for no limit, -1 for the node's. */
+  LIMIT_RESPONSES: 7,
+  LIMIT_NXDOMAINS: 8,
+  /** Every so many limited answers leave truncated: 0 for none, -1 for the node's. */
+  LIMIT_SLIP: 9,
+  STRIDE: 10,
 } as const;
+
+/** What a dynamic RRset is steered by, for the counters. */
+export const POLICY = { RULES: 0, NEAREST: 1, WEIGHTED: 2, FAILOVER: 3 } as const;
+export const POLICIES = ['rules', 'nearest', 'weighted', 'failover'] as const;
+
+/** How its pool was found: the first choice, one behind it, the first although all are down, or none. */
+export const OUTCOME = { FIRST: 0, FALLBACK: 1, FAILED_OPEN: 2, FAILED_CLOSED: 3 } as const;
+export const OUTCOMES = ['first', 'fallback', 'failed_open', 'failed_closed'] as const;
 
 export const GLUE = {
   /** Offset of the name server's name within the bytes of the NS RRset. */
@@ -184,7 +199,7 @@ export const PICK = {
   ANSWERS_SHIFT: 4,
 } as const;
 
-/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up. */
+/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up; SLOT as for zones. */
 export const POOL = {
   PICK: 0,
   FAMILIES: 1,
@@ -193,7 +208,8 @@ export const POOL = {
   TOTAL: 2,
   NEEDED: 3,
   PER_FAMILY: 4,
-  STRIDE: 13,
+  SLOT: 13,
+  STRIDE: 14,
 } as const;
 
 export const ENDPOINT = {

@@ -2,7 +2,7 @@ import type { Query } from '../answer/query.js';
 import { ANSWERS_MAX, MODE, REGION_LIST, RRSET } from '../answer/snapshot.js';
 import { pickEndpoints, pickOne } from './pick.js';
 import { TAKE } from './pool.js';
-import { classList, NO_POOL, serve, steer, walkChain } from './steer.js';
+import { classList, NO_POOL, noteResult, serve, steer, walkChain } from './steer.js';
 
 /**
  * Lets the policy of a dynamic RRset choose: writes the endpoints of the answer to `chosen` and returns how many, 0
@@ -36,12 +36,15 @@ function chooseRegions(query: Query, rrset: number, family: number, chosen: Int3
     if (result === NO_POOL) continue;
     const endpoint = pickOne(query, result >> 2, family, result & 3);
     if (endpoint < 0) continue;
+    if (count === 0) query.pool = result >> 2;
     regionsTaken[count] = steering[i + 1]!;
     chosen[count++] = endpoint;
   }
   if (count > 0) return count;
   const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
-  return endpointsOf(query, walkChain(query, end, family, failClosed), family, chosen);
+  const result = walkChain(query, end, family, failClosed);
+  noteResult(query, result);
+  return endpointsOf(query, result, family, chosen);
 }
 
 /** Regions that an endpoint of the answer is in. */

@@ -1,6 +1,6 @@
 import { draw, type Query } from '../answer/query.js';
 import { REASON } from '../answer/reason.js';
-import { MODE, RRSET } from '../answer/snapshot.js';
+import { MODE, OUTCOME, RRSET } from '../answer/snapshot.js';
 import { classOfClient, hashedBits, locateClient, narrowScope } from './client.js';
 import { canFailOpen, hasFamily, POOL_STATE, poolState, TAKE } from './pool.js';
 
@@ -16,9 +16,18 @@ export function steer(query: Query, rrset: number): number {
   const family = nodes[rrset + RRSET.FAMILY]!;
   const list = classList(query, rrset);
   const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
-  return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
-    ? chooseWeighted(query, list, family, failClosed)
-    : walkChain(query, list, family, failClosed);
+  const result =
+    nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
+      ? chooseWeighted(query, list, family, failClosed)
+      : walkChain(query, list, family, failClosed);
+  noteResult(query, result);
+  return result;
+}
+
+/** Keeps the pool for those who count. */
+export function noteResult(query: Query, result: number): void {
+  query.pool = result >> 2;
+  if (result === NO_POOL && (query.decision & 3) !== OUTCOME.FAILED_CLOSED) query.decision = -1;
 }
 
 /** Finds the client's class and sets the scope; returns where the class's list of pools begins in `steering`. */
@@ -34,7 +43,9 @@ export function classList(query: Query, rrset: number): number {
     query.trace?.client(trie, cls, hit & 0xff);
   }
   if (nodes[rrset + RRSET.HASHES] === 1) narrowScope(query, hashedBits(query));
-  return steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
+  const classes = nodes[rrset + RRSET.CLASSES]!;
+  query.decision = steering[classes - 1]! << 2;
+  return steering[classes + cls]!;
 }
 
 /** The first pool of `[count, pool, …]` that is up. */
@@ -43,11 +54,13 @@ export function walkChain(query: Query, list: number, family: number, failClosed
   const end = list + 1 + steering[list]!;
   for (let i = list + 1; i < end; i++) {
     const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) return chosen;
+    if (chosen !== NO_POOL) {
+      if (i > list + 1) query.decision |= OUTCOME.FALLBACK;
+      return chosen;
+    }
   }
   if (failClosed) return failedClosed(query);
-  query.reason = REASON.FAILING_OPEN;
-  query.trace?.allDown('open');
+  failingOpen(query);
   for (let i = list + 1; i < end; i++) {
     if (canFailOpen(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
   }
@@ -63,11 +76,13 @@ function chooseWeighted(query: Query, list: number, family: number, failClosed: 
   const fallbacks = end + 1 + steering[end]!;
   for (let i = end + 1; i < fallbacks; i++) {
     const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) return chosen;
+    if (chosen !== NO_POOL) {
+      query.decision |= OUTCOME.FALLBACK;
+      return chosen;
+    }
   }
   if (failClosed) return failedClosed(query);
-  query.reason = REASON.FAILING_OPEN;
-  query.trace?.allDown('open');
+  failingOpen(query);
   return drawPool(query, list, family, false);
 }
 
@@ -123,8 +138,15 @@ export function serve(query: Query, pool: number, family: number): number {
   }
 }
 
+function failingOpen(query: Query): void {
+  query.reason = REASON.FAILING_OPEN;
+  query.decision |= OUTCOME.FAILED_OPEN;
+  query.trace?.allDown('open');
+}
+
 function failedClosed(query: Query): number {
   query.reason = REASON.ALL_DOWN;
+  query.decision |= OUTCOME.FAILED_CLOSED;
   query.trace?.allDown('closed');
   return NO_POOL;
 }

@@ -155,9 +155,19 @@ export interface Soa {
   readonly ttl: number;
 }
 
+/** Answers a second for one client prefix, 0 for no limit; what is absent is as the node's configuration says. */
+export interface ZoneRateLimit {
+  /** For each name, wildcard and delegation, and for NODATA of the zone. */
+  readonly responsesPerSecond?: number;
+  readonly nxdomainsPerSecond?: number;
+  /** Every so many limited answers leave truncated; 0 for none. */
+  readonly slip?: number;
+}
+
 export interface Zone {
   readonly origin: string;
   readonly soa: Soa;
+  readonly rateLimit?: ZoneRateLimit;
   readonly regions: ReadonlyMap<string, Region>;
   readonly monitors: ReadonlyMap<string, Monitor>;
   readonly pools: ReadonlyMap<string, Pool>;

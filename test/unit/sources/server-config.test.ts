@@ -146,6 +146,16 @@ log: { level: debug }
     [NODE, 'report_to: [ { url: "ftp://x" } ]', 'report_to[0].url: must be a URL that starts with http://'],
     [NODE, 'report_to: [ { uri: "http://x" } ]', 'report_to[0].uri: unknown key; did you mean url?'],
     [NODE, 'log: { level: loud }', 'log.level: must be one of trace, debug, info'],
+    [
+      NODE,
+      'dns: { rate_limit: { window: 2m } }',
+      'dns.rate_limit.window: must be whole seconds from 1s to 1m',
+    ],
+    [NODE, 'dns: { rate_limit: { window: 1500ms } }', 'dns.rate_limit.window: must be whole seconds'],
+    [NODE, 'dns: { rate_limit: { exempt: [ x ] } }', 'dns.rate_limit.exempt[0]: '],
+    [NODE, 'dns: { rate_limit: { slip: 11 } }', 'slip: must be a whole number from 0 to 10, not 11'],
+    [NODE, 'dns: { rate_limit: { enabled: maybe } }', 'enabled: must be true or false, not "maybe"'],
+    [NODE, 'log: { queries: { sample: 2 } }', 'log.queries.sample: must be a number from 0 to 1'],
     [NODE, 'zones: ""', 'zones: must be a folder'],
     [NODE, 'geo: { database: [] }', 'geo.database: must'],
     [
@@ -187,7 +197,8 @@ log: { level: debug }
 
 /** With sections that must be whole, so that each of their keys can be set. */
 const SECURE = '{ listen: ["192.0.2.1:1"], cert: old.pem, key: old.key }';
-const DNS = `{ workers: 5, tls: ${SECURE}, https: ${SECURE} }`;
+const DNS = `{ workers: 5, tls: ${SECURE}, https: ${SECURE}, rate_limit: { enabled: true } }`;
+const LOG = '{ level: error, queries: { sample: 1 } }';
 
 describe('the environment', () => {
   it.each<[string, string, (config: ServerConfig) => unknown, unknown]>([
@@ -210,6 +221,25 @@ describe('the environment', () => {
     ['MERIDIAN_DNS_HTTPS_KEY', 'k.pem', (c) => c.dns.https?.key, '/srv/k.pem'],
     ['MERIDIAN_DNS_HTTPS_PATH', '/q', (c) => c.dns.https?.path, '/q'],
     ['MERIDIAN_DNS_PROXY_PROTOCOL_FROM', '192.0.2.0/24', (c) => c.dns.proxies[0]?.length, 24],
+    ['MERIDIAN_DNS_RATE_LIMIT_ENABLED', 'true', (c) => c.dns.rateLimit?.slip, 2],
+    ['MERIDIAN_DNS_RATE_LIMIT_ENABLED', 'false', (c) => c.dns.rateLimit, undefined],
+    ['MERIDIAN_DNS_RATE_LIMIT_LOG_ONLY', 'true', (c) => c.dns.rateLimit?.logOnly, true],
+    ['MERIDIAN_DNS_RATE_LIMIT_RESPONSES_PER_SECOND', '9', (c) => c.dns.rateLimit?.responsesPerSecond, 9],
+    ['MERIDIAN_DNS_RATE_LIMIT_NXDOMAINS_PER_SECOND', '9', (c) => c.dns.rateLimit?.nxdomainsPerSecond, 9],
+    ['MERIDIAN_DNS_RATE_LIMIT_ERRORS_PER_SECOND', '0', (c) => c.dns.rateLimit?.errorsPerSecond, 0],
+    ['MERIDIAN_DNS_RATE_LIMIT_WINDOW', '5s', (c) => c.dns.rateLimit?.windowSeconds, 5],
+    ['MERIDIAN_DNS_RATE_LIMIT_SLIP', '0', (c) => c.dns.rateLimit?.slip, 0],
+    ['MERIDIAN_DNS_RATE_LIMIT_IPV4_PREFIX', '32', (c) => c.dns.rateLimit?.ipv4Prefix, 32],
+    ['MERIDIAN_DNS_RATE_LIMIT_IPV6_PREFIX', '48', (c) => c.dns.rateLimit?.ipv6Prefix, 48],
+    ['MERIDIAN_DNS_RATE_LIMIT_EXEMPT', '::1, 10.0.0.0/8', (c) => c.dns.rateLimit?.exempt.length, 2],
+    ['MERIDIAN_DNS_RATE_LIMIT_TABLE_SIZE', '1024', (c) => c.dns.rateLimit?.tableSize, 1024],
+    ['MERIDIAN_LOG_QUERIES_SAMPLE', '0.01', (c) => c.log.queries?.sample, 0.01],
+    ['MERIDIAN_LOG_QUERIES_SAMPLE', '0', (c) => c.log.queries, undefined],
+    ['MERIDIAN_LOG_QUERIES_MAX_PER_SECOND', '5', (c) => c.log.queries?.maxPerSecond, 5],
+    ['MERIDIAN_LOG_QUERIES_FILE', 'q.log', (c) => c.log.queries?.file, '/srv/q.log'],
+    ['MERIDIAN_LOG_QUERIES_FILE', 'stderr', (c) => c.log.queries?.file, null],
+    ['MERIDIAN_LOG_QUERIES_MAX_SIZE', '1', (c) => c.log.queries?.maxBytes, 1_048_576],
+    ['MERIDIAN_LOG_QUERIES_CLIENT', 'none', (c) => c.log.queries?.client, 'none'],
     ['MERIDIAN_DNS_UDP_MAX_SIZE', '512', (c) => c.dns.udp.maxSize, 512],
     ['MERIDIAN_DNS_IDENTITY_NSID', 'off', (c) => c.dns.identity.nsid, null],
     ['MERIDIAN_DNS_IDENTITY_VERSION', '9', (c) => c.dns.identity.version, '9'],
@@ -242,7 +272,7 @@ describe('the environment', () => {
     ['MERIDIAN_LOG_LEVEL', 'warn', (c) => c.log.level, 'warn'],
     ['MERIDIAN_LOG_LEVEL', '', (c) => c.log.level, 'error'],
   ])('%s=%s wins over the file', (variable, value, read, expected) => {
-    const config = configOf(`${NODE}dns: ${DNS}\nzones: /file\nlog: { level: error }\n`, {
+    const config = configOf(`${NODE}dns: ${DNS}\nzones: /file\nlog: ${LOG}\n`, {
       [variable]: value,
     });
     expect(read(config)).toEqual(expected);

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { QueryLog } from '../control/query-log.js';
+import { SnapshotSlots } from '../control/snapshot-slots.js';
+import { POOL_CELLS, ZONE_CELL } from '../core/tally/cells.js';
+import type { PoolModules, WorkerPool } from '../dataplane/pool.js';
+import { LogFile, STDERR_SINK } from '../sources/log-file.js';
+import type { ServerConfig } from '../sources/server-config.js';
+import type { Log } from './log.js';
+
+/** What of limits, counters by zone and the query log a node has on its main thread. */
+export interface Ledgers {
+  readonly slots: SnapshotSlots;
+  /** For the workers. */
+  readonly ledger: NonNullable<PoolModules['ledger']>;
+  /** From here on the pool's workers are read; absent where nothing is logged. */
+  openLog(pool: WorkerPool): QueryLog | undefined;
+}
+
+/** `pool` is asked for when a slot gets another name. */
+export function createLedgers(config: ServerConfig, pool: () => WorkerPool, log: Log): Ledgers {
+  const { queries } = config.log;
+  const { rateLimit } = config.dns;
+  const slots = new SnapshotSlots({
+    clearZone: (slot) => {
+      for (const { zones } of pool().ledgers) clear(zones, slot, ZONE_CELL.STRIDE);
+    },
+    clearPool: (slot) => {
+      for (const { pools } of pool().ledgers) clear(pools, slot, POOL_CELLS);
+    },
+  });
+  return {
+    slots,
+    ledger: {
+      options: { ...(rateLimit && { limit: rateLimit }), ...(queries && { queryLog: queries }) },
+      secret: () => randomBytes(4).readInt32LE(0),
+      onLimit: ({ limited, prefix, kind, zone }) => {
+        const facts = { prefix, kind, zone: slots.zoneName(zone) };
+        if (limited) log.warn(facts, 'answers to this prefix are limited');
+        else log.info(facts, 'answers to this prefix are no longer limited');
+      },
+    },
+    openLog(workers) {
+      if (!queries) return undefined;
+      return new QueryLog({
+        sink: queries.file === null ? STDERR_SINK : new LogFile(queries.file, queries.maxBytes),
+        rings: () => workers.ledgers.flatMap(({ ring }) => (ring ? [ring] : [])),
+        names: {
+          zone: (slot) => slots.zoneName(slot),
+          pool: (slot) => {
+            const { pool: name, region } = slots.poolName(slot);
+            return { pool: name, region };
+          },
+          client: queries.client,
+        },
+        timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+        log,
+      });
+    },
+  };
+}
+
+function clear(cells: Float64Array, slot: number, count: number): void {
+  cells.fill(0, slot * count, (slot + 1) * count);
+}
