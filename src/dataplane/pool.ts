@@ -18,6 +18,7 @@ import type {
 
 export interface PoolLog {
   info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
   error(facts: object, message: string): void;
 }
 

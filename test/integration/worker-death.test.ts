@@ -99,7 +99,10 @@ describe.skipIf(!isReady)('a thread that dies under load (needs dist/, openssl a
     const options = { listen: [address], io, shared: true, datagramMax: 1232, tcp, proxies: [] };
     const error = (facts: object, message: string) =>
       void logged.push({ atMs: performance.now(), facts, message });
-    pool = new modules.WorkerPool(options, snapshot(1), health, { log: { info() {}, error }, seed: () => 1 });
+    pool = new modules.WorkerPool(options, snapshot(1), health, {
+      log: { info() {}, warn() {}, error },
+      seed: () => 1,
+    });
     const folder = temporaryFolder();
     const credentials = (name: string) => {
       const { cert, key } = makeCertificate(folder, name);

@@ -73,7 +73,11 @@ describe.each(['batched', 'portable'] as const)('WorkerPool on the %s tier', (io
       },
       proxies: [],
     };
-    const log = { info: () => {}, error: (_: object, message: string) => void logged.push(message) };
+    const log = {
+      info: () => {},
+      warn: () => {},
+      error: (_: object, message: string) => void logged.push(message),
+    };
     pool = new modules.pool.WorkerPool(options, snapshot(1), health, { log, seed: () => 1 });
     await pool.start(count);
   }
@@ -187,7 +191,7 @@ records:
       },
       proxies: [],
     };
-    const log = { info: () => {}, error: () => {} };
+    const log = { info: () => {}, warn: () => {}, error: () => {} };
     const second = new modules.pool.WorkerPool(options, snapshot(1), health, { log, seed: () => 1 });
     await expect(second.start(1)).rejects.toMatchObject({ code: 'EADDRINUSE', address });
     expect(await ask(2)).toEqual(new Set(['192.0.2.1']));
