@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { askTcp } from '../support/differential-peers.js';
+import { dig, isInstalled } from '../support/dig.js';
 import { removeFolders } from '../support/folder.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { packet } from '../support/packet.js';
@@ -156,3 +157,28 @@ describe.each(['batched', 'portable'])('limits and the query log, with dns.io: %
     expect(await node.metric(`meridian_dns_decisions_total${chosen}`)).toBeGreaterThanOrEqual(1);
   });
 });
+
+describe.skipIf(!isInstalled('dig', '-v'))(
+  'a limited client with dig (skipped where it is not installed)',
+  () => {
+    afterAll(async () => {
+      await endPrograms();
+      removeFolders();
+    });
+
+    it('gets TC, comes again over TCP, and is answered', async () => {
+      const node = await startNode({
+        zones: { 'example.com.yaml': ZONE },
+        config: { dns: { rate_limit: { enabled: true, responses_per_second: 1, slip: 1 } } },
+      });
+      const from = ['-b', '127.0.0.6', 'www.example.com', 'A'];
+      // No cookie: the second query would be free with it.
+      const answers = [];
+      for (let i = 0; i < 3; i++) answers.push(await dig({ port: node.port }, '+nocookie', ...from));
+      for (const { answers: records } of answers) expect(records).toHaveLength(1);
+      expect(answers.at(-1)?.text).toContain('(TCP)');
+      const tcp = await node.metric('meridian_dns_requests_total{transport="tcp",family="4"}');
+      expect(tcp).toBeGreaterThanOrEqual(1);
+    });
+  },
+);

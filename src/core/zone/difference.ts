@@ -19,6 +19,7 @@ export interface ZoneDifference {
   readonly regions: readonly string[];
   /** Anything in the SOA but its serial. */
   readonly soa: boolean;
+  readonly rateLimit: boolean;
 }
 
 /** The way from `before` to `after`; a zone that is new or gone is compared with `undefined`. */
@@ -29,12 +30,13 @@ export function zoneDifference(before: Zone | undefined, after: Zone | undefined
     monitors: changedKeys(before?.monitors, after?.monitors),
     regions: changedKeys(before?.regions, after?.regions),
     soa: !same({ ...before?.soa, serial: 0 }, { ...after?.soa, serial: 0 }),
+    rateLimit: !same(before?.rateLimit, after?.rateLimit),
   };
 }
 
 export function isEmptyDifference(difference: ZoneDifference): boolean {
-  const { rrsets, pools, monitors, regions, soa } = difference;
-  return rrsets.length + pools.length + monitors.length + regions.length === 0 && !soa;
+  const { rrsets, pools, monitors, regions, soa, rateLimit } = difference;
+  return rrsets.length + pools.length + monitors.length + regions.length === 0 && !soa && !rateLimit;
 }
 
 /** In the order of the zone they are in: what was removed comes first. */

@@ -42,6 +42,11 @@ monitors: { m: { type: http } }
     expect(difference).toMatchObject({ pools: ['p'], monitors: ['m'], regions: [], soa: true });
   });
 
+  it('tells a changed rate limit', () => {
+    const difference = zoneDifference(load(RECORDS), load(`rate_limit: off\n${RECORDS}`));
+    expect([difference.rateLimit, isEmptyDifference(difference)]).toEqual([true, false]);
+  });
+
   it('compares a new or deleted zone with nothing', () => {
     expect(zoneDifference(undefined, load(RECORDS)).rrsets.every(({ kind }) => kind === 'added')).toBe(true);
     expect(zoneDifference(load(RECORDS), undefined).rrsets.every(({ kind }) => kind === 'removed')).toBe(
