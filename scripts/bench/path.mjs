@@ -1,4 +1,4 @@
-// npm run bench:path [-- --names 1000 --rounds 30 --kind geo]
+// npm run bench:path [-- --names 1000 --rounds 30 --kind geo --limits]
 //
 // What the query path alone costs, without sockets: nanoseconds for a datagram through the responder (parse, answer, write), by
 // kind of query; the least of the rounds, which other work on the machine disturbs least. A query is first copied into its
@@ -11,6 +11,7 @@ import { compileSnapshot } from '../../dist/core/answer/compile.js';
 import { COUNTER } from '../../dist/core/answer/counters.js';
 import { createHealthTable, healthTableBytes } from '../../dist/core/health/word.js';
 import { healthTargets } from '../../dist/core/zone/targets.js';
+import { createLedgerMemory, Ledger } from '../../dist/dataplane/ledger.js';
 import { Responder } from '../../dist/dataplane/responder.js';
 import { loadGeoDatabase } from '../../dist/sources/geo-database.js';
 import { loadZoneFile } from '../../dist/sources/zone-file.js';
@@ -21,6 +22,7 @@ const { values: options } = parseArgs({
     names: { type: 'string', default: '1000' },
     rounds: { type: 'string', default: '30' },
     kind: { type: 'string' },
+    limits: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
   },
 });
@@ -44,7 +46,10 @@ const KINDS = {
   NXDOMAIN: () => query(`no${Math.floor(random() * 1e9)}`, A, []),
 };
 
-const empty = least(() => query(pick('static'), A, []), (_input, start, end) => end - start);
+const empty = least(
+  () => query(pick('static'), A, []),
+  (_input, start, end) => end - start,
+);
 for (const [kind, make] of Object.entries(KINDS)) {
   if (options.kind && options.kind !== kind) continue;
   console.log(`${kind.padEnd(16)} ${(least(make, responder.datagram) - empty).toFixed(0).padStart(5)} ns`);
@@ -90,15 +95,41 @@ async function build() {
     const { zone } = loadZoneFile(file, readFileSync(file, 'utf8'), { serial: 1 });
     const { trie } = await loadGeoDatabase([mmdb], { nowMs: Date.now });
     const slots = new Map([...healthTargets(zone).keys()].map((key, i) => [key, 2 + i]));
-    const { snapshot } = compileSnapshot({ id: 1, zones: [zone], geo: trie, slotOf: (key) => slots.get(key) });
+    const { snapshot } = compileSnapshot({
+      id: 1,
+      zones: [zone],
+      geo: trie,
+      slotOf: (key) => slots.get(key),
+    });
     const count = 4096;
     const health = createHealthTable(new SharedArrayBuffer(healthTableBytes(count)), count);
     const counters = new Float64Array(new SharedArrayBuffer(8 * COUNTER.SIZE));
+    const limit = {
+      responsesPerSecond: 100_000,
+      nxdomainsPerSecond: 100_000,
+      errorsPerSecond: 100_000,
+      windowSeconds: 15,
+      slip: 2,
+      ipv4Prefix: 24,
+      ipv6Prefix: 56,
+      exempt: [{ bytes: Uint8Array.of(127, 0, 0, 0), length: 8 }],
+      tableSize: 65_536,
+      logOnly: false,
+    };
+    const ledgerOptions = options.limits ? { limit } : {};
+    const ledger = new Ledger(ledgerOptions, createLedgerMemory(ledgerOptions), {
+      monotonic: () => performance.now(),
+      now: Date.now,
+      seed: 1,
+      key: [1, 2],
+      onLimit() {},
+    });
     return new Responder(
       { options: { listen: [], datagramMax: 1232 }, snapshot, health, counters, seed: 1 },
       (error) => {
         throw error;
       },
+      ledger,
     );
   } finally {
     rmSync(folder, { recursive: true, force: true });
