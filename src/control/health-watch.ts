@@ -18,6 +18,8 @@ const EXPIRE_MS = 500;
 
 export interface HealthModules {
   readonly probe: Probe;
+  /** Probes that run at once; the scheduler's default where absent. */
+  readonly probesMax?: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Milliseconds that never go back. */
@@ -52,7 +54,13 @@ export class HealthWatch {
       onVerdict: (key, next, previous) => this.#verdict(key, next, previous),
     });
     this.#scheduler = new ProbeScheduler(
-      { probe: modules.probe, clock: modules.monotonic, timers: modules.timers, random: modules.random },
+      {
+        probe: modules.probe,
+        clock: modules.monotonic,
+        timers: modules.timers,
+        random: modules.random,
+        ...(modules.probesMax !== undefined && { maxConcurrent: modules.probesMax }),
+      },
       {
         onResult: (key, state, result) => {
           this.#probes[result.ok ? 'ok' : 'failed']++;

@@ -1,12 +1,15 @@
 /** All that passes between the main thread and the loader thread. */
 import type { Snapshot } from '../core/answer/snapshot.js';
 import type { LocationTrie } from '../core/geo/location.js';
+import type { ProbePermissions } from '../core/probe/limits.js';
 import type { StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 
 /** What a loader thread is started with. */
 export interface LoaderStart {
   /** The state folder. */
   readonly state: string;
+  /** What monitors may run and read on this host; nothing where absent. */
+  readonly probes?: ProbePermissions;
 }
 
 export type ToLoader =

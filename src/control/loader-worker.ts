@@ -5,9 +5,11 @@ import type { FromLoader, LoaderStart, ToLoader } from './loader-protocol.js';
 import { ZoneLoader } from './zone-loader.js';
 
 /** The loader thread: a ZoneLoader behind a port. It ends when its port is closed. */
-function main({ state }: LoaderStart): void {
+function main({ state, probes }: LoaderStart): void {
   const port = parentPort!;
-  const loader = new ZoneLoader({ now: Date.now, lastGood: new LastGoodZones(state) });
+  const options = probes ? { probes } : {};
+  const lastGood = new LastGoodZones(state, options);
+  const loader = new ZoneLoader({ now: Date.now, lastGood, ...options });
   port.on('message', async (message: ToLoader) => {
     const reply = await answerTo(loader, message);
     port.postMessage(reply, reply.type === 'compile' ? [reply.index.buffer as ArrayBuffer] : []);

@@ -66,17 +66,15 @@ export function createHealthChecker(modules: SchedulerModules): HealthChecker {
 
 function monitorOf(check: HealthCheck, port: number): ProbeMonitor {
   const { type, intervalMs, timeoutMs, fall, rise } = check;
+  const common = { port, intervalMs, timeoutMs, fall, rise };
+  if (type === 'tcp') return { ...common, type };
   return {
+    ...common,
     type,
-    port,
     path: check.path ?? '/',
     method: 'GET',
     ...(check.host === undefined ? {} : { host: check.host }),
     status: check.status ?? [{ from: 200, to: 399 }],
     verify: check.verify ?? true,
-    intervalMs,
-    timeoutMs,
-    fall,
-    rise,
   };
 }

@@ -8,7 +8,9 @@ import {
 } from '../../../src/probe/scheduler.js';
 import { ManualTime } from '../../support/manual-time.js';
 
-const MONITOR: ProbeMonitor = {
+type Http = Extract<ProbeMonitor, { type: 'http' | 'https' | 'http2' }>;
+
+const MONITOR: Http = {
   type: 'http',
   port: 80,
   path: '/',
@@ -21,7 +23,7 @@ const MONITOR: ProbeMonitor = {
   rise: 1,
 };
 
-function target(key: string, host: string, changes: Partial<ProbeMonitor> = {}): ProbeTarget {
+function target(key: string, host: string, changes: Partial<Http> = {}): ProbeTarget {
   return { key, host, monitor: { ...MONITOR, ...changes } };
 }
 
@@ -133,12 +135,13 @@ describe('ProbeScheduler', () => {
     expect(startsOf('h')).toHaveLength(2);
   });
 
-  it.each<[string, Partial<ProbeMonitor>, Partial<ProbeMonitor>, number]>([
+  it.each<[string, Partial<Http>, Partial<Http>, number]>([
     ['another port', {}, { port: 81 }, 2],
     ['another timeout', {}, { timeoutMs: 1000 }, 2],
     ['another status', {}, { status: [{ from: 200, to: 200 }] }, 2],
     ['another host header', {}, { host: 'www.example.com' }, 2],
-    ['a path, which tcp has no use for', { type: 'tcp' }, { type: 'tcp', path: '/x' }, 1],
+    ['another header', {}, { headers: [['X-A', '1']] }, 2],
+    ['another source', {}, { sources: ['192.0.2.1'] }, 2],
     ['a check of certificates, which http has no use for', {}, { verify: false }, 1],
     ['a check of certificates, with https', { type: 'https' }, { type: 'https', verify: false }, 2],
   ])('with %s runs the right number of probes', async (_, one, other, jobs) => {
