@@ -51,10 +51,12 @@ export interface SchedulerHandlers {
 }
 
 /**
- * An interval is shortened by up to this part of it, at random, so that probes spread out. Lengthened it is by less
- * than a tick: `fall` failures must fit into `interval × fall + timeout`.
+ * An interval is shortened by up to this part of it, at random, so that probes spread out. Lengthened it is by a
+ * tick at most: `fall` failures must fit into `interval × fall + timeout`.
  */
 export const JITTER_MAX = 0.1;
+/** The first interval of a job by up to this part: jobs that began together would stay together for many rounds. */
+export const FIRST_JITTER_MAX = 0.9;
 /** 20,000 targets every 10 s are 2,000 probes a second; so many places let each take half a second. */
 export const CONCURRENT_DEFAULT = 1024;
 /** Jobs of one tick start together: at 2,000 probes a second 40 of them. */
@@ -266,23 +268,15 @@ export class ProbeScheduler {
 
   #finished(job: Job, result: ProbeResult): void {
     this.#leave(job);
+    const jitterMax = job.last ? JITTER_MAX : FIRST_JITTER_MAX;
     const step = afterProbe(job.state, result.ok, job.monitor);
     job.state = step.next;
     job.last = result;
-    this.#set(job, job.startMs + this.#periodMs(job, result));
+    const shortened = 1 - jitterMax * this.#modules.random();
+    this.#set(job, job.startMs + periodMs(job, result) * shortened);
     this.#tell(job, step, result);
     this.#answered(job);
     this.#fill();
-  }
-
-  /**
-   * Intervals count from start to start, so that slow answers don't slow the detection of a failure. While the last
-   * result speaks against the state, a change is under way: the next probes come sooner.
-   */
-  #periodMs({ monitor, state }: Job, { ok }: ProbeResult): number {
-    const settled = ok === (state.state === 'up');
-    const periodMs = settled ? monitor.intervalMs : retryIntervalMs(monitor);
-    return periodMs * (1 - JITTER_MAX * this.#modules.random());
   }
 
   /** A handler may add and remove targets, this one among them. */
@@ -298,6 +292,15 @@ export class ProbeScheduler {
       if (round.awaited.size === 0) round.done();
     }
   }
+}
+
+/**
+ * Intervals count from start to start, so that slow answers don't slow the detection of a failure. While the last
+ * result speaks against the state, a change is under way: the next probes come sooner.
+ */
+function periodMs({ monitor, state }: Job, { ok }: ProbeResult): number {
+  const settled = ok === (state.state === 'up');
+  return settled ? monitor.intervalMs : retryIntervalMs(monitor);
 }
 
 /** Everything that makes two targets' probes and their judgement the same. */

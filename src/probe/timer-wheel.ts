@@ -11,7 +11,7 @@
  */
 
 export interface WheelOptions {
-  /** Milliseconds. A timer is never early, and late by less than this. */
+  /** Milliseconds. A timer is never early, and late by this at most. */
   readonly tickMs: number;
   readonly slots: number;
   readonly startMs: number;

@@ -93,7 +93,8 @@ describe('ProbeScheduler', () => {
     scheduler.set([target('a', 'h')]);
     await time.advance(200_000);
     const gaps = startsOf('h').map((atMs, index, all) => atMs - (all[index - 1] ?? Number.NaN));
-    for (const gap of gaps.slice(1)) {
+    // The first one is drawn from the whole interval: see below.
+    for (const gap of gaps.slice(2)) {
       expect(gap).toBeGreaterThanOrEqual(4500);
       expect(gap).toBeLessThanOrEqual(5000);
     }
