@@ -1,7 +1,8 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { Check as Question } from '../../src/core/zone/check.js';
 import type { ProbeResult } from '../../src/probe/attempt.js';
-import { type Check, createProbe, type ProbeModules } from '../../src/probe/probe.js';
+import { createProbe, type ProbeModules } from '../../src/probe/probe.js';
 
 /** Servers on loopback for probes, all gone after `closePeers`. */
 const open: { close(): void }[] = [];
@@ -63,10 +64,10 @@ export async function listenUdp(
 
 /** Asks once, with three seconds for the answer unless the check says otherwise. */
 export function ask(
-  check: Omit<Check, 'timeoutMs'> & { readonly timeoutMs?: number },
+  check: Question & { readonly timeoutMs?: number },
   modules: Partial<ProbeModules> & { readonly host?: string; readonly signal?: AbortSignal } = {},
 ): Promise<ProbeResult> {
   const { host = '127.0.0.1', signal = new AbortController().signal, ...rest } = modules;
   const probe = createProbe({ clock: () => performance.now(), ...rest });
-  return probe(host, { timeoutMs: 3000, ...check } as Check, signal);
+  return probe(host, { timeoutMs: 3000, ...check }, signal);
 }
