@@ -125,6 +125,66 @@ describe('ProbeScheduler', () => {
     expect(peak()).toBe(4);
   });
 
+  it('probes sooner while the last result speaks against the state, and no longer than that', async () => {
+    const { time, world, scheduler, startsOf, results } = setUp();
+    scheduler.set([target('a', 'h', { rise: 2 })]);
+    await time.advance(5_010);
+    world.ok.set('h', false);
+    await time.advance(15_000);
+    world.ok.set('h', true);
+    await time.advance(15_000);
+    // A quarter of the interval from the failure at 10 s and from the success at 22.5 s on, on the next tick.
+    const expected = [0, 5000, 10_000, 11_260, 12_520, 17_520, 22_520, 23_780, 28_780, 33_780];
+    expect(startsOf('h')).toEqual(expected);
+    expect(results.filter((line) => /DOWN|UP/.test(line))).toHaveLength(3);
+  });
+
+  it('probes in transition at the retry interval of the monitor', async () => {
+    const { time, world, scheduler, startsOf } = setUp();
+    scheduler.set([target('a', 'h', { retryMs: 500, fall: 4 })]);
+    await time.advance(10);
+    world.ok.set('h', false);
+    await time.advance(10_000);
+    expect(startsOf('h')).toEqual([0, 5000, 5500, 6000, 6500]);
+  });
+
+  it('does not hurry after a result that fits the state, or where nothing is to be confirmed', async () => {
+    const { time, world, scheduler, startsOf } = setUp();
+    world.ok.set('h', false);
+    scheduler.set([target('a', 'h')]);
+    await time.advance(11_000);
+    expect(startsOf('h')).toEqual([0, 5000, 10_000]);
+  });
+
+  it('draws the first interval from nearly all of it, so that what began together does not stay so', async () => {
+    let draw = 0;
+    const { time, scheduler, startsOf } = setUp({ random: () => (draw = (draw + 0.37) % 1) });
+    const hosts = Array.from({ length: 50 }, (_, i) => `h${i}`);
+    scheduler.set(hosts.map((host) => target(host, host)));
+    await time.advance(5_100);
+    const second = hosts.map((host) => startsOf(host)[1] ?? Number.NaN);
+    for (const atMs of second) {
+      expect(atMs).toBeGreaterThanOrEqual(500);
+      expect(atMs).toBeLessThanOrEqual(5020);
+    }
+    for (let from = 500; from < 5000; from += 500) {
+      expect(second.some((atMs) => atMs >= from && atMs < from + 500)).toBe(true);
+    }
+  });
+
+  it('serves monitors in turn, so that one whose targets all hang does not delay the others', async () => {
+    const { time, world, scheduler, startsOf } = setUp({ maxConcurrent: 10 });
+    const hanging = Array.from({ length: 200 }, (_, i) => `dead${i}`);
+    for (const host of hanging) world.takesMs.set(host, 2000);
+    scheduler.set([
+      ...hanging.map((host) => target(host, host)),
+      ...Array.from({ length: 5 }, (_, i) => target(`live${i}`, `live${i}`, { path: '/other' })),
+    ]);
+    // The first ten places go to the first monitor; the next to both in turn.
+    await time.advance(4_100);
+    for (let i = 0; i < 5; i++) expect(startsOf(`live${i}`)).toHaveLength(1);
+  });
+
   it('asks once for targets that ask the same, and tells each of them', async () => {
     const { time, scheduler, startsOf, results } = setUp();
     scheduler.set([target('a', 'h'), target('b', 'h'), target('c', 'h', { path: '/other' })]);
