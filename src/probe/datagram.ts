@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import type { ProbeNetworks } from '../core/probe/limits.js';
 import { type AttemptOptions, attempt, type Outcome, type ProbeResult } from './attempt.js';
-import { type Dial, resolveOne } from './dial.js';
+import { type Dial, type Resolved, resolveOne } from './dial.js';
 import { describeFailure } from './failure.js';
 
 /**
@@ -19,7 +19,7 @@ export function askDatagram(
     let socket: Socket | undefined;
     let over = false;
     const fail = (error: unknown): void => outcome.settle(false, describeFailure(error));
-    resolveOne(target, networks).then(({ address, family, source }) => {
+    const begin = ({ address, family, source }: Resolved): void => {
       if (over) return;
       const opened = createSocket(family === 6 ? 'udp6' : 'udp4');
       socket = opened;
@@ -34,7 +34,8 @@ export function askDatagram(
       };
       if (source === undefined) connect();
       else opened.bind({ port: 0, address: source, exclusive: true }, connect);
-    }, fail);
+    };
+    resolveOne(target, networks).then(begin).catch(fail);
     return () => {
       over = true;
       socket?.close();

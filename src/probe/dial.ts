@@ -12,6 +12,13 @@ export interface Dial {
   readonly sources?: readonly string[];
 }
 
+export interface Resolved {
+  readonly address: string;
+  readonly family: 4 | 6;
+  /** The monitor's source of that family, if it has one. */
+  readonly source?: string;
+}
+
 /** Options of `net.connect` and `tls.connect`; throws where the target is an address that must not be probed. */
 export function dialOptions({ host, port, sources }: Dial, networks: ProbeNetworks): TcpSocketConnectOpts {
   const family = isIP(host);
@@ -31,7 +38,7 @@ export function dialOptions({ host, port, sources }: Dial, networks: ProbeNetwor
 export async function resolveOne(
   { host, sources }: Omit<Dial, 'port'>,
   networks: ProbeNetworks,
-): Promise<{ readonly address: string; readonly family: 4 | 6; readonly source?: string }> {
+): Promise<Resolved> {
   const { address, family } = isIP(host)
     ? { address: host, family: isIP(host) }
     : await find(host, sources, networks);

@@ -67,7 +67,12 @@ export function probeExec(
     }
     let child: ChildProcess | undefined;
     const leave = places.take(() => {
-      child = start(host, check, outcome);
+      try {
+        child = start(host, check, outcome);
+      } catch (error) {
+        // It may be the turn of this one because another has ended: nobody there could catch it.
+        outcome.settle(false, describeFailure(error));
+      }
     });
     return () => {
       // After its end the number may soon be another's.
@@ -78,7 +83,7 @@ export function probeExec(
 }
 
 function start(host: string, { program, args }: ExecCheck, outcome: Outcome): ChildProcess {
-  const child = spawn(
+  const child: ChildProcess = spawn(
     program,
     args.map((arg) => arg.replaceAll('{address}', host)),
     {
@@ -91,12 +96,13 @@ function start(host: string, { program, args }: ExecCheck, outcome: Outcome): Ch
   );
   const chunks: Buffer[] = [];
   let bytes = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.on('error', (error) => outcome.settle(false, describeFailure(error)));
+  // There is none where file descriptors have run out.
+  child.stdout?.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > OUTPUT_BYTES_MAX) outcome.settle(false, `more than ${OUTPUT_BYTES_MAX} bytes of output`);
     else chunks.push(chunk);
   });
-  child.on('error', (error) => outcome.settle(false, describeFailure(error)));
   // Its children may hold the output open for ever: its own end counts.
   child.on('exit', (code, signal) => {
     killGroup(child);

@@ -153,10 +153,16 @@ class Reading {
 
   #judged(judge: BodyJudge): void {
     const ok = judge.ok();
-    this.#outcome.settle(ok, ok ? `${this.#detail}, body as wanted` : describeMiss(this.#check.body!));
+    this.#settle(ok, ok ? `${this.#detail}, body as wanted` : describeMiss(this.#check.body!));
   }
 
   #fail(detail: string): void {
-    this.#outcome.settle(false, detail);
+    this.#settle(false, detail);
+  }
+
+  /** More bytes may be on their way to here: they say nothing any more. */
+  #settle(ok: boolean, detail: string): void {
+    this.stop();
+    this.#outcome.settle(ok, detail);
   }
 }

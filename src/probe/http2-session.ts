@@ -40,7 +40,11 @@ export function withHttp2(
     session.on('error', (error) => fail(describeFailure(error)));
     session.on('goaway', (code) => code !== 0 && fail(`the peer ended HTTP/2 with code ${code}`));
     session.on('close', () => fail('connection closed without a response'));
-    use(session);
+    try {
+      use(session);
+    } catch (error) {
+      fail(describeFailure(error));
+    }
   };
   const socket = open(target, modules, begin, fail);
   socket.on('error', (error) => fail(describeFailure(error)));

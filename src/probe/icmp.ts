@@ -4,7 +4,7 @@ import type { ProbeNetworks } from '../core/probe/limits.js';
 import type { IcmpCheck } from '../core/zone/check.js';
 import { openPingSocket } from '../io/ping-socket.js';
 import { type AttemptOptions, attempt, type ProbeResult } from './attempt.js';
-import { resolveOne } from './dial.js';
+import { type Resolved, resolveOne } from './dial.js';
 import { describeFailure } from './failure.js';
 
 /** Types of ICMP (RFC 792) and ICMPv6 (RFC 4443 §4). */
@@ -29,7 +29,7 @@ export function probeIcmp(
     let socket: Socket | undefined;
     let over = false;
     const fail = (error: unknown): void => outcome.settle(false, describeFailure(error));
-    resolveOne({ host, ...(sources && { sources }) }, networks).then(({ address, family, source }) => {
+    const begin = ({ address, family, source }: Resolved): void => {
       if (over) return;
       const opened = openPing(family, source);
       if ('unavailable' in opened) return outcome.settle(false, opened.unavailable);
@@ -44,7 +44,10 @@ export function probeIcmp(
         if (error) return fail(error);
         if (!over) opened.socket.send(echoRequest(family, token), (failed) => failed && fail(failed));
       });
-    }, fail);
+    };
+    resolveOne({ host, ...(sources && { sources }) }, networks)
+      .then(begin)
+      .catch(fail);
     return () => {
       over = true;
       socket?.close();
