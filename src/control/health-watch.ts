@@ -123,8 +123,15 @@ export class HealthWatch {
     return this.#book.counters;
   }
 
-  get probeCounters(): { readonly ok: number; readonly failed: number } {
-    return this.#probes;
+  /** `ok` and `failed` since the start; `running` and `queued` now. */
+  get probeCounters(): {
+    readonly ok: number;
+    readonly failed: number;
+    readonly running: number;
+    readonly queued: number;
+  } {
+    const { running, queued } = this.#scheduler.stats;
+    return { ...this.#probes, running, queued };
   }
 
   /** Targets by verdict; `unknown` are those whose last verdict is held. */

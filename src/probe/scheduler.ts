@@ -45,6 +45,13 @@ export interface SchedulerModules {
   readonly maxConcurrent?: number;
 }
 
+export interface ProbeDescription {
+  readonly state: TargetState['state'];
+  /** Until the next probe begins; 0 while one runs or waits for a place. */
+  readonly nextInMs: number;
+  readonly last?: ProbeResult;
+}
+
 export interface SchedulerHandlers {
   /** After every probe, for each target that it stands for; `changed` also on a target's first result. */
   onResult(key: string, state: TargetState, result: ProbeResult, changed: boolean): void;
@@ -77,8 +84,9 @@ interface Job {
   last: ProbeResult | undefined;
   /** Until the next run while waiting, until it is given up while running. */
   readonly timer: WheelTimer;
-  /** When the present or last run began. */
+  /** When the present or last run began, and when the next one is to begin. */
   startMs: number;
+  nextMs: number;
   /** Present while running. */
   controller: AbortController | undefined;
 }
@@ -174,6 +182,16 @@ export class ProbeScheduler {
     this.#modules.timers.clearTimeout(this.#alarm);
   }
 
+  /** What is known of a target, and when it is probed next; undefined for a target that is not here. */
+  describe(key: string): ProbeDescription | undefined {
+    const job = this.#jobOfKey.get(key);
+    if (!job) return undefined;
+    const { state, last, controller } = job;
+    const waits = last && !controller && job.timer.slot >= 0;
+    const nextInMs = waits ? Math.max(job.nextMs - this.#modules.clock(), 0) : 0;
+    return { state: state.state, nextInMs, ...(last && { last }) };
+  }
+
   get stats(): { readonly jobs: number; readonly running: number; readonly queued: number } {
     return { jobs: this.#jobs.size, running: this.#running, queued: this.#queue.size };
   }
@@ -189,6 +207,7 @@ export class ProbeScheduler {
       last: undefined,
       timer: wheelTimer(() => this.#rang(job)),
       startMs: 0,
+      nextMs: 0,
       controller: undefined,
     };
     return job;
@@ -273,7 +292,8 @@ export class ProbeScheduler {
     job.state = step.next;
     job.last = result;
     const shortened = 1 - jitterMax * this.#modules.random();
-    this.#set(job, job.startMs + periodMs(job, result) * shortened);
+    job.nextMs = job.startMs + periodMs(job, result) * shortened;
+    this.#set(job, job.nextMs);
     this.#tell(job, step, result);
     this.#answered(job);
     this.#fill();

@@ -236,6 +236,18 @@ describe('ProbeScheduler', () => {
     expect(scheduler.stats).toEqual({ jobs: 1, running: 0, queued: 0 });
   });
 
+  it('says of a target what it knows, and when it asks again', async () => {
+    const { time, scheduler } = setUp();
+    scheduler.add(target('a', 'h'));
+    expect(scheduler.describe('a')).toEqual({ state: 'unknown', nextInMs: 0 });
+    await time.advance(1000);
+    const last = { ok: true, detail: 'status 200', elapsedMs: 10 };
+    expect(scheduler.describe('a')).toEqual({ state: 'up', nextInMs: 4000, last });
+    await time.advance(4005);
+    expect(scheduler.describe('a')).toMatchObject({ state: 'up', nextInMs: 0 });
+    expect(scheduler.describe('b')).toBeUndefined();
+  });
+
   it('goes on for the others when one of several equal targets is removed', async () => {
     const { time, scheduler, results, aborted } = setUp();
     scheduler.set([target('a', 'h'), target('b', 'h')]);
