@@ -1,5 +1,6 @@
 import type { StatusRange } from '../core/zone/model.js';
-import { type ProbeMonitor, ProbeScheduler, type SchedulerModules } from './scheduler.js';
+import type { ProbeMonitor } from './job.js';
+import { ProbeScheduler, type SchedulerModules } from './scheduler.js';
 
 export interface HealthCheck {
   readonly type: 'tcp' | 'http' | 'https';

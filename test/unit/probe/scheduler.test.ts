@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ProbeResult } from '../../../src/probe/attempt.js';
-import {
-  OVERRUN_MS,
-  type ProbeMonitor,
-  ProbeScheduler,
-  type ProbeTarget,
-} from '../../../src/probe/scheduler.js';
+import type { ProbeMonitor, ProbeTarget } from '../../../src/probe/job.js';
+import { OVERRUN_MS, ProbeScheduler } from '../../../src/probe/scheduler.js';
 import { ManualTime } from '../../support/manual-time.js';
 
 type Http = Extract<ProbeMonitor, { type: 'http' | 'https' | 'http2' }>;
