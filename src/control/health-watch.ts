@@ -15,6 +15,7 @@ import {
 
 export const TARGETS_MAX = 65_536;
 const EXPIRE_MS = 500;
+const COMPLAINT_MS = 60_000;
 
 export interface HealthModules {
   readonly probe: Probe;
@@ -45,7 +46,8 @@ export class HealthWatch {
   #targets: ReadonlyMap<string, HealthTarget> = new Map();
   #timer: unknown;
   #changes = 0;
-  #probes = { ok: 0, failed: 0 };
+  #probes = { ok: 0, failed: 0, impossible: 0 };
+  #complainedMs = Number.NEGATIVE_INFINITY;
 
   constructor(modules: HealthModules) {
     this.#modules = modules;
@@ -63,7 +65,8 @@ export class HealthWatch {
       },
       {
         onResult: (key, state, result) => {
-          this.#probes[result.ok ? 'ok' : 'failed']++;
+          this.#probes[result.local ? 'impossible' : result.ok ? 'ok' : 'failed']++;
+          if (result.local) return this.#couldNotAsk(key, result.detail);
           if (state.state === 'unknown') return;
           this.#book.probeResult(key, state.state === 'up', result.detail, modules.now());
         },
@@ -123,10 +126,11 @@ export class HealthWatch {
     return this.#book.counters;
   }
 
-  /** `ok` and `failed` since the start; `running` and `queued` now. */
+  /** `ok`, `failed` and `impossible` since the start; `running` and `queued` now. */
   get probeCounters(): {
     readonly ok: number;
     readonly failed: number;
+    readonly impossible: number;
     readonly running: number;
     readonly queued: number;
   } {
@@ -159,6 +163,16 @@ export class HealthWatch {
       this.#book.expire(this.#modules.now());
       this.#arm();
     }, EXPIRE_MS);
+  }
+
+  /** The view of the target grows old and leaves the count. One line a minute: it may be all targets. */
+  #couldNotAsk(key: string, detail: string): void {
+    const { monotonic, log } = this.#modules;
+    if (monotonic() - this.#complainedMs < COMPLAINT_MS) return;
+    this.#complainedMs = monotonic();
+    const target = this.#targets.get(key);
+    const facts = { target: target?.host, monitor: target?.monitor?.name, detail };
+    log.warn(facts, `this host can't probe ${target?.host}: ${detail}`);
   }
 
   #verdict(key: string, next: Verdict, previous: Verdict): void {

@@ -21,6 +21,7 @@ export interface MetricSources {
   readonly probes: () => {
     readonly ok: number;
     readonly failed: number;
+    readonly impossible: number;
     readonly running: number;
     readonly queued: number;
   };
@@ -150,6 +151,7 @@ function health(registry: Registry, sources: MetricSources): void {
   counter(registry, 'probes_total', 'Probes by result.', ['result'], () => [
     [{ result: 'ok' }, sources.probes().ok],
     [{ result: 'failed' }, sources.probes().failed],
+    [{ result: 'impossible' }, sources.probes().impossible],
   ]);
   gauge(registry, 'probes', 'Probes that run, and that wait for a place.', ['state'], () => [
     [{ state: 'running' }, sources.probes().running],

@@ -2,7 +2,6 @@ import { createSocket, type Socket } from 'node:dgram';
 import type { ProbeNetworks } from '../core/probe/limits.js';
 import { type AttemptOptions, attempt, type Outcome, type ProbeResult } from './attempt.js';
 import { type Dial, type Resolved, resolveOne } from './dial.js';
-import { describeFailure } from './failure.js';
 
 /**
  * One datagram out, and those that come back from the same address to `judge`, until it settles. A socket of its own,
@@ -18,7 +17,7 @@ export function askDatagram(
   return attempt(options, (outcome) => {
     let socket: Socket | undefined;
     let over = false;
-    const fail = (error: unknown): void => outcome.settle(false, describeFailure(error));
+    const { fail } = outcome;
     const begin = ({ address, family, source }: Resolved): void => {
       if (over) return;
       const opened = createSocket(family === 6 ? 'udp6' : 'udp4');

@@ -5,6 +5,7 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import { isIP, type LookupFunction, type TcpSocketConnectOpts } from 'node:net';
 import { EVERY_NETWORK, mayReach, type ProbeNetworks } from '../core/probe/limits.js';
+import { LocalFailure } from './failure.js';
 
 export interface Dial {
   readonly host: string;
@@ -48,7 +49,7 @@ export async function resolveOne(
 }
 
 export function forbidden(address: string): Error {
-  return new Error(`${address} is not among the networks that may be probed (probes.networks)`);
+  return new LocalFailure(`${address} is not among the networks that may be probed (probes.networks)`);
 }
 
 function assertReachable(address: string, networks: ProbeNetworks): void {

@@ -8,7 +8,6 @@ import type { DnsCheck } from '../core/zone/check.js';
 import { type AttemptOptions, attempt, type Outcome, type ProbeResult } from './attempt.js';
 import { askDatagram } from './datagram.js';
 import { dialOptions } from './dial.js';
-import { describeFailure } from './failure.js';
 
 const PAYLOAD_BYTES = 1232;
 
@@ -64,7 +63,7 @@ function askTcp(
       if (isReply(reply, query.id)) judge(reply, check, outcome);
       else outcome.settle(false, 'not a valid DNS response');
     });
-    socket.on('error', (error) => outcome.settle(false, describeFailure(error)));
+    socket.on('error', (error) => outcome.fail(error));
     socket.on('close', () => outcome.settle(false, 'connection closed without a response'));
     const { length } = query.bytes;
     socket.write(Buffer.from([length >> 8, length & 0xff, ...query.bytes]));

@@ -62,16 +62,18 @@ export function probeExec(
   return attempt(options, (outcome) => {
     // The configuration may have changed since the zone was loaded.
     if (!mayRun(limits, check.program)) {
-      outcome.settle(false, `${check.program} is not among probes.programs`);
+      outcome.impossible(`${check.program} is not among probes.programs`);
       return () => {};
     }
     let child: ChildProcess | undefined;
+    outcome.waitFor(`one of ${EXEC_CONCURRENT_MAX} places for programs`);
     const leave = places.take(() => {
+      outcome.waitFor(undefined);
       try {
         child = start(host, check, outcome);
       } catch (error) {
         // It may be the turn of this one because another has ended: nobody there could catch it.
-        outcome.settle(false, describeFailure(error));
+        outcome.impossible(describeFailure(error));
       }
     });
     return () => {
@@ -96,7 +98,7 @@ function start(host: string, { program, args }: ExecCheck, outcome: Outcome): Ch
   );
   const chunks: Buffer[] = [];
   let bytes = 0;
-  child.on('error', (error) => outcome.settle(false, describeFailure(error)));
+  child.on('error', (error) => outcome.impossible(describeFailure(error)));
   // There is none where file descriptors have run out.
   child.stdout?.on('data', (chunk: Buffer) => {
     bytes += chunk.length;

@@ -35,6 +35,28 @@ const BY_PREFIX: readonly (readonly [prefix: string, detail: string])[] = [
   ['ERR_TLS_', 'TLS handshake failed'],
 ];
 
+/** What this host lacks, or does not let the probe do: nothing that says anything about the target. */
+const LOCAL: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'EAGAIN',
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EPERM',
+]);
+
+/** A failure of this host, with a text for people. */
+export class LocalFailure extends Error {}
+
+/** Whether a probe could not be made, rather than failed: then its target may be as well as ever. */
+export function isLocal(error: unknown): boolean {
+  return error instanceof LocalFailure || LOCAL.has(codeOf(error) ?? '');
+}
+
 /** At most 120 characters, without control characters: parts of it can come from the peer. */
 export function describeFailure(error: unknown): string {
   const code = codeOf(error);

@@ -3,7 +3,7 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { mayRead, type ProbeLimits } from '../core/probe/limits.js';
 import type { FileCheck } from '../core/zone/check.js';
 import { type AttemptOptions, attempt, type ProbeResult } from './attempt.js';
-import { describeFailure } from './failure.js';
+import { LocalFailure } from './failure.js';
 
 /** More of a file is not looked at. */
 export const FILE_BYTES_MAX = 1024;
@@ -24,10 +24,11 @@ export function probeFile(
   options: AttemptOptions,
   modules: FileModules,
 ): Promise<ProbeResult> {
-  return attempt(options, ({ settle }) => {
+  return attempt(options, ({ settle, fail }) => {
     read(check.path.replaceAll('{address}', host), check.maxAgeMs, modules).then(
       ({ ok, detail }) => settle(ok, detail),
-      (error) => settle(false, describeFile(error)),
+      (error: NodeJS.ErrnoException) =>
+        error.code === 'ENOENT' ? settle(false, 'the file is not there') : fail(error),
     );
     return () => {};
   });
@@ -50,12 +51,12 @@ async function read(
   maxAgeMs: number,
   { limits, now }: FileModules,
 ): Promise<{ readonly ok: boolean; readonly detail: string }> {
-  if (!mayRead(limits, path)) return { ok: false, detail: `${path} is in none of probes.folders` };
+  if (!mayRead(limits, path)) throw new LocalFailure(`${path} is in none of probes.folders`);
   const real = await realpath(path);
   const folders = await Promise.all(limits.folders.map((folder) => realpath(folder).catch(() => undefined)));
   // A link in the folder may lead anywhere.
   if (!mayRead({ folders: folders.filter((folder) => folder !== undefined) }, real)) {
-    return { ok: false, detail: `${path} leads out of probes.folders` };
+    throw new LocalFailure(`${path} leads out of probes.folders`);
   }
   // Without O_NONBLOCK a named pipe would hold up a thread; a link that was put there just now is not followed.
   const file = await open(real, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
@@ -81,9 +82,4 @@ async function judge(
   const buffer = Buffer.alloc(FILE_BYTES_MAX);
   const { bytesRead } = await file.read(buffer, 0, FILE_BYTES_MAX, 0);
   return judgeText(buffer.toString('utf8', 0, bytesRead));
-}
-
-function describeFile(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === 'ENOENT' ? 'the file is not there' : describeFailure(error);
 }

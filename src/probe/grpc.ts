@@ -1,7 +1,6 @@
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2';
 import type { GrpcCheck } from '../core/zone/check.js';
 import { type AttemptOptions, attempt, type Outcome, type ProbeResult } from './attempt.js';
-import { describeFailure } from './failure.js';
 import { decodeHealthCheck, encodeHealthCheck, GRPC_REPLY_BYTES_MAX } from './grpc-health.js';
 import { authorityOf } from './http-request.js';
 import { type Http2Modules, withHttp2 } from './http2-session.js';
@@ -62,7 +61,7 @@ function ask(
     else chunks.push(chunk);
   });
   stream.on('end', () => judge(status, Buffer.concat(chunks), outcome));
-  stream.on('error', (error) => outcome.settle(false, describeFailure(error)));
+  stream.on('error', (error) => outcome.fail(error));
   stream.on('close', () => outcome.settle(false, 'stream closed without a response'));
   stream.end(encodeHealthCheck(check.service));
 }

@@ -10,7 +10,6 @@ import type { HttpCheck } from '../core/zone/check.js';
 import type { StatusRange } from '../core/zone/model.js';
 import type { Outcome } from './attempt.js';
 import { BodyJudge, describeMiss } from './body-match.js';
-import { describeFailure } from './failure.js';
 
 /** The response's head may be this long; more is a failure. */
 export const HEAD_BYTES_MAX = 16_384;
@@ -27,7 +26,7 @@ export function exchange(socket: Socket, request: string, check: HttpCheck, outc
   socket.on('data', (chunk: Buffer) => reading.take(chunk));
   socket.on('end', () => reading.end());
   // Stay for the socket's whole life: an error after the result must find a listener.
-  socket.on('error', (error) => outcome.settle(false, describeFailure(error)));
+  socket.on('error', (error) => outcome.fail(error));
   socket.on('close', () => reading.end());
   socket.write(request, 'latin1');
   return () => {

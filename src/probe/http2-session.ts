@@ -3,7 +3,6 @@ import { connect, type Socket } from 'node:net';
 import type { ProbeNetworks } from '../core/probe/limits.js';
 import type { Outcome } from './attempt.js';
 import { type Dial, dialOptions } from './dial.js';
-import { describeFailure } from './failure.js';
 import { dialTls, type Trust } from './tls-socket.js';
 
 export interface Http2Target extends Dial {
@@ -37,17 +36,17 @@ export function withHttp2(
       maxHeaderListPairs: 128,
       maxSessionMemory: 1,
     });
-    session.on('error', (error) => fail(describeFailure(error)));
+    session.on('error', (error) => outcome.fail(error));
     session.on('goaway', (code) => code !== 0 && fail(`the peer ended HTTP/2 with code ${code}`));
     session.on('close', () => fail('connection closed without a response'));
     try {
       use(session);
     } catch (error) {
-      fail(describeFailure(error));
+      outcome.fail(error);
     }
   };
   const socket = open(target, modules, begin, fail);
-  socket.on('error', (error) => fail(describeFailure(error)));
+  socket.on('error', (error) => outcome.fail(error));
   socket.on('close', () => fail('connection closed without a response'));
   return () => {
     session?.destroy();

@@ -2,7 +2,6 @@ import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2';
 import type { HttpCheck } from '../core/zone/check.js';
 import { type AttemptOptions, attempt, type Outcome, type ProbeResult } from './attempt.js';
 import { BodyJudge, describeMiss } from './body-match.js';
-import { describeFailure } from './failure.js';
 import { judgeStatus } from './http-exchange.js';
 import { authorityOf, requestFields } from './http-request.js';
 import { type Http2Modules, withHttp2 } from './http2-session.js';
@@ -38,7 +37,7 @@ function ask(session: ClientHttp2Session, host: string, check: HttpCheck, outcom
     if (judge?.push(chunk)) judged(judge);
   });
   stream.on('end', () => judge && judged(judge));
-  stream.on('error', (error) => outcome.settle(false, describeFailure(error)));
+  stream.on('error', (error) => outcome.fail(error));
   stream.on('close', () => outcome.settle(false, 'stream closed without a response'));
 }
 

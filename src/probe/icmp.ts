@@ -5,7 +5,6 @@ import type { IcmpCheck } from '../core/zone/check.js';
 import { openPingSocket } from '../io/ping-socket.js';
 import { type AttemptOptions, attempt, type ProbeResult } from './attempt.js';
 import { type Resolved, resolveOne } from './dial.js';
-import { describeFailure } from './failure.js';
 
 /** Types of ICMP (RFC 792) and ICMPv6 (RFC 4443 §4). */
 const ECHO = {
@@ -28,11 +27,11 @@ export function probeIcmp(
   return attempt(options, (outcome) => {
     let socket: Socket | undefined;
     let over = false;
-    const fail = (error: unknown): void => outcome.settle(false, describeFailure(error));
+    const { fail } = outcome;
     const begin = ({ address, family, source }: Resolved): void => {
       if (over) return;
       const opened = openPing(family, source);
-      if ('unavailable' in opened) return outcome.settle(false, opened.unavailable);
+      if ('unavailable' in opened) return outcome.impossible(opened.unavailable);
       socket = opened.socket;
       const token = randomBytes(TOKEN_BYTES);
       socket.on('error', fail);

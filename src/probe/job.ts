@@ -38,8 +38,8 @@ export interface Job {
  * Intervals count from start to start, so that slow answers don't slow the detection of a failure. While the last
  * result speaks against the state, a change is under way: the next probes come sooner.
  */
-export function periodMs({ monitor, state }: Job, { ok }: ProbeResult): number {
-  const settled = ok === (state.state === 'up');
+export function periodMs({ monitor, state }: Job, { ok, local }: ProbeResult): number {
+  const settled = !local && ok === (state.state === 'up');
   return settled ? monitor.intervalMs : retryIntervalMs(monitor);
 }
 

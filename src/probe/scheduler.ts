@@ -42,7 +42,10 @@ export interface ProbeDescription {
 }
 
 export interface SchedulerHandlers {
-  /** After every probe, for each target that it stands for; `changed` also on a target's first result. */
+  /**
+   * After every probe, for each target that it stands for; `changed` also on a target's first result. One that is
+   * `local` has changed nothing.
+   */
   onResult(key: string, state: TargetState, result: ProbeResult, changed: boolean): void;
 }
 
@@ -107,7 +110,7 @@ export class ProbeScheduler {
       this.#queue.push(job.group, job);
       this.#fill();
     } else if (job.last) {
-      this.#handlers.onResult(target.key, job.state, job.last, true);
+      this.#handlers.onResult(target.key, job.state, job.last, job.state.state !== 'unknown');
     }
   }
 
@@ -259,7 +262,10 @@ export class ProbeScheduler {
   #finished(job: Job, result: ProbeResult): void {
     this.#leave(job);
     const jitterMax = job.last ? JITTER_MAX : FIRST_JITTER_MAX;
-    const step = afterProbe(job.state, result.ok, job.monitor);
+    // A probe that could not be made says nothing: the state holds, and nobody may take it for a fresh one.
+    const step = result.local
+      ? { next: job.state, changed: false }
+      : afterProbe(job.state, result.ok, job.monitor);
     job.state = step.next;
     job.last = result;
     const shortened = 1 - jitterMax * this.#modules.random();

@@ -2,7 +2,6 @@ import type { TLSSocket } from 'node:tls';
 import type { ProbeNetworks } from '../core/probe/limits.js';
 import type { TlsCheck } from '../core/zone/check.js';
 import { type AttemptOptions, attempt, type ProbeResult } from './attempt.js';
-import { describeFailure } from './failure.js';
 import { dialTls, type Trust } from './tls-socket.js';
 
 const DAY_MS = 86_400_000;
@@ -17,7 +16,7 @@ export function probeTls(
   options: AttemptOptions,
   modules: { readonly networks: ProbeNetworks; readonly trust: Trust; readonly now: () => number },
 ): Promise<ProbeResult> {
-  return attempt(options, ({ settle }) => {
+  return attempt(options, ({ settle, fail }) => {
     const settings = { name: check.host, verify: check.verify };
     const socket = dialTls({ ...check, host }, settings, modules.networks, modules.trust);
     socket.once('secureConnect', () => {
@@ -26,7 +25,7 @@ export function probeTls(
       else if (days >= check.minDays) settle(true, `certificate valid for ${days} days`);
       else settle(false, `certificate valid for ${days} days, want ${check.minDays}`);
     });
-    socket.on('error', (error) => settle(false, describeFailure(error)));
+    socket.on('error', (error) => fail(error));
     socket.on('close', () => settle(false, 'connection closed in the handshake'));
     return () => socket.destroy();
   });

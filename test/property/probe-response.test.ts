@@ -18,10 +18,15 @@ const CHECK: HttpCheck = {
 function judge(pieces: readonly Uint8Array[], check: HttpCheck): { ok: boolean; detail: string } | undefined {
   const socket = Object.assign(new EventEmitter(), { write: () => true, destroy: () => {} });
   let result: { ok: boolean; detail: string } | undefined;
-  const decide = (ok: boolean, detail: string) => (result ??= { ok, detail });
+  const decide = (ok: boolean, detail: string): void => {
+    result ??= { ok, detail };
+  };
   const end = exchange(socket as unknown as Socket, 'GET / HTTP/1.1\r\n\r\n', check, {
     decide,
     settle: decide,
+    fail: (error) => decide(false, String(error)),
+    impossible: (detail) => decide(false, detail),
+    waitFor: () => {},
   });
   for (const piece of pieces) socket.emit('data', Buffer.from(piece));
   socket.emit('end');

@@ -43,7 +43,7 @@ describe('networks that may not be probed', () => {
     const limits = { ...PROBE_LIMITS_DEFAULT, networks: LOOPBACK };
     const asks = check.type === 'udp' || (check.type === 'dns' && check.protocol === 'udp') ? udp.port : port;
     const result = await ask({ ...check, ...('port' in check && { port: asks }) } as Check, { host, limits });
-    expect(result.ok).toBe(false);
+    expect(result).toMatchObject({ ok: false, local: true });
     expect(result.detail).toContain('is not among the networks that may be probed (probes.networks)');
     expect(reached).toEqual([]);
   });
@@ -89,7 +89,7 @@ describe('the source of a probe', () => {
       const sources = ['192.0.2.77'];
       const check = type === 'tcp' ? { type, port: 9, sources } : { type, port: 9, send: '00', sources };
       const result = await ask(check);
-      expect(result).toMatchObject({ ok: false, detail: 'no local address for this network' });
+      expect(result).toMatchObject({ ok: false, local: true, detail: 'no local address for this network' });
     },
   );
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EVERY_NETWORK, PROBE_LIMITS_DEFAULT } from '../../../src/core/probe/limits.js';
-import { ExecPlaces } from '../../../src/probe/exec.js';
+import { ExecPlaces, probeExec } from '../../../src/probe/exec.js';
 import { removeFolders, temporaryFolder } from '../../support/folder.js';
 import { ask } from '../../support/peers.js';
 import { until } from '../../support/until.js';
@@ -62,7 +62,7 @@ describe('an exec probe', () => {
   it('refuses a program that is not allowed, without running it', async () => {
     const check = { type: 'exec', program: NODE, args: [] } as const;
     const detail = `${NODE} is not among probes.programs`;
-    expect(await ask(check)).toMatchObject({ ok: false, detail });
+    expect(await ask(check)).toMatchObject({ ok: false, local: true, detail });
     expect(await ask(check, { limits: { ...PROBE_LIMITS_DEFAULT, programs: ['/bin'] } })).toMatchObject({
       ok: false,
     });
@@ -74,7 +74,7 @@ describe('an exec probe', () => {
       { type: 'exec', program, args: [] },
       { limits: { ...limits, programs: [program] } },
     );
-    expect(result.ok).toBe(false);
+    expect(result).toMatchObject({ ok: false, local: true });
     expect(result.detail).toContain('ENOENT');
   });
 
@@ -101,6 +101,17 @@ describe('an exec probe', () => {
     controller.abort();
     expect(await asked).toMatchObject({ ok: false, detail: 'called off' });
     await until('both are gone', () => pids.every((pid) => !isAlive(pid)));
+  });
+
+  it('does not blame the target when others have all the places', async () => {
+    const places = new ExecPlaces(0);
+    const check = { type: 'exec', program: NODE, args: [] } as const;
+    const options = { timeoutMs: 30, clock: () => performance.now() };
+    expect(await probeExec('127.0.0.1', check, options, { limits, places })).toMatchObject({
+      ok: false,
+      local: true,
+      detail: 'waited 30 ms for one of 16 places for programs',
+    });
   });
 
   it('stops a program that says too much', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeFailure } from '../../../src/probe/failure.js';
+import { describeFailure, isLocal, LocalFailure } from '../../../src/probe/failure.js';
 
 function failure(code: string, message = 'something long and technical'): Error {
   return Object.assign(new Error(message), { code });
@@ -21,5 +21,23 @@ describe('describeFailure()', () => {
     [new Error(''), 'probe failed'],
   ])('says %s in short', (error, expected) => {
     expect(describeFailure(error)).toBe(expected);
+  });
+});
+
+describe('isLocal()', () => {
+  it.each<[unknown, boolean]>([
+    [failure('EMFILE'), true],
+    [failure('EADDRNOTAVAIL'), true],
+    [failure('EPERM'), true],
+    [new AggregateError([failure('EAFNOSUPPORT'), failure('ECONNREFUSED')]), true],
+    [new LocalFailure('not allowed here'), true],
+    [failure('ECONNREFUSED'), false],
+    [failure('EHOSTUNREACH'), false],
+    [failure('ENETUNREACH'), false],
+    [failure('ENOTFOUND'), false],
+    [new Error('anything'), false],
+    ['text', false],
+  ])('of %s is %s', (error, local) => {
+    expect(isLocal(error)).toBe(local);
   });
 });

@@ -37,7 +37,7 @@ describe('an icmp probe', () => {
   it('says what to set where this host allows no ping', async () => {
     const openPing = () => ({ unavailable: PING_NOT_ALLOWED });
     const result = await ask({ type: 'icmp' }, { openPing });
-    expect(result).toMatchObject({ ok: false, detail: PING_NOT_ALLOWED });
+    expect(result).toMatchObject({ ok: false, local: true, detail: PING_NOT_ALLOWED });
     expect(result.detail).toContain('net.ipv4.ping_group_range');
   });
 

@@ -232,6 +232,44 @@ describe('ProbeScheduler', () => {
     expect(scheduler.stats).toEqual({ jobs: 1, running: 0, queued: 0 });
   });
 
+  it('takes a probe that this host could not make for no result, and tries again soon', async () => {
+    const time = new ManualTime();
+    const heard: string[] = [];
+    const starts: number[] = [];
+    const answers = [{ local: true }, { ok: true }, { local: true }, { local: true }, { ok: false }] as const;
+    const scheduler = new ProbeScheduler(
+      {
+        clock: time.clock,
+        timers: time,
+        random: () => 0,
+        probe: async () => {
+          const answer = answers[starts.push(time.clock()) - 1] ?? { ok: true };
+          return { ok: false, detail: '', elapsedMs: 0, ...answer };
+        },
+      },
+      {
+        onResult: (_, { state, count }, { local }, changed) =>
+          heard.push(`${local ? 'local' : 'asked'}: ${state} ${count}${changed ? ', changed' : ''}`),
+      },
+    );
+    scheduler.add(target('a', 'h'));
+    const round = scheduler.firstRound();
+    await time.advance(100);
+    await round;
+    scheduler.add(target('b', 'h'));
+    scheduler.remove('b');
+    await time.advance(9_900);
+    expect(heard).toEqual([
+      'local: unknown 0',
+      'local: unknown 0',
+      'asked: up 0, changed',
+      'local: up 0',
+      'local: up 0',
+      'asked: up 1',
+    ]);
+    expect(starts).toEqual([0, 1260, 6260, 7520, 8780]);
+  });
+
   it('says of a target what it knows, and when it asks again', async () => {
     const { time, scheduler } = setUp();
     scheduler.add(target('a', 'h'));
