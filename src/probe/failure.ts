@@ -1,4 +1,4 @@
-/** Turns an error of a socket, of TLS or of the HTTP parser into the few words that a status page has room for. */
+/** Turns an error of a socket, of TLS or of HTTP/2 into the few words that a status page has room for. */
 
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connect refused',
@@ -26,11 +26,12 @@ const BY_CODE: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'certificate issuer unknown',
   ERR_TLS_CERT_ALTNAME_INVALID: 'certificate is for another name',
   EPROTO: 'TLS handshake failed',
-  HPE_HEADER_OVERFLOW: 'response head too large',
+  ERR_HTTP2_ERROR: 'not valid HTTP/2',
+  ERR_HTTP2_STREAM_ERROR: 'stream reset by the peer',
 };
 
 const BY_PREFIX: readonly (readonly [prefix: string, detail: string])[] = [
-  ['HPE_', 'not a valid HTTP response'],
+  ['ERR_HTTP2_', 'HTTP/2 failed'],
   ['ERR_SSL_', 'TLS handshake failed'],
   ['ERR_TLS_', 'TLS handshake failed'],
 ];

@@ -70,7 +70,7 @@ describe('an http2 probe in the clear', () => {
 
   it('is down when the peer speaks HTTP/1.1 only, says nothing, or refuses', async () => {
     const old = await listen(createTcpServer((s) => s.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
-    expect((await ask({ ...CHECK, port: old.port })).ok).toBe(false);
+    expect(await ask({ ...CHECK, port: old.port })).toMatchObject({ ok: false, detail: 'not valid HTTP/2' });
     const silent = await listen(createTcpServer((s) => s.resume()));
     expect(await ask({ ...CHECK, port: silent.port, timeoutMs: 60 })).toMatchObject({
       detail: 'timeout after 60 ms',
@@ -80,7 +80,7 @@ describe('an http2 probe in the clear', () => {
 
   it('is down when the stream is reset', async () => {
     const { port } = await serve((_, response) => response.stream.close(2));
-    expect((await ask({ ...CHECK, port })).ok).toBe(false);
+    expect(await ask({ ...CHECK, port })).toMatchObject({ ok: false, detail: 'stream reset by the peer' });
   });
 });
 
