@@ -15,7 +15,7 @@ import { createLedgerMemory, Ledger } from '../../dist/dataplane/ledger.js';
 import { Responder } from '../../dist/dataplane/responder.js';
 import { loadGeoDatabase } from '../../dist/sources/geo-database.js';
 import { loadZoneFile } from '../../dist/sources/zone-file.js';
-import { CONFIGURE, generator, kindOf, nameOf, query, subnet, writeGeo, ZONE } from './dns-world.mjs';
+import { CONFIGURE, generator, kindOf, nameOf, query, subnet, writeGeo } from './dns-world.mjs';
 
 const { values: options } = parseArgs({
   options: {

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { EXIT } from './exit.js';
+import type { ProbePermissions } from '../core/probe/limits.js';
+import { CommandError, EXIT } from './exit.js';
 import { formatTable } from './table.js';
 
 /** `meridian check`: exactly what the server's loader says of zone files. */
@@ -8,13 +10,18 @@ export function addCheck(program: Command): void {
     .command('check')
     .description('check zone files; lists every mistake and exits 1 if there is one')
     .argument('<paths...>', 'zone files or folders')
+    .option(
+      '-c, --config <file>',
+      'the server whose programs and folders monitors may use; without one, none',
+    )
     .option('--json', 'print JSON')
-    .action(async (paths: string[], options: { json?: boolean }) => {
+    .action(async (paths: string[], options: { config?: string; json?: boolean }) => {
       const [{ loadZones }, { formatProblem }] = await Promise.all([
         import('../sources/zone-folder.js'),
         import('../sources/yaml-document.js'),
       ]);
-      const { zones, problems } = await loadZones(paths);
+      const probes = options.config === undefined ? undefined : await permissionsOf(options.config);
+      const { zones, problems } = await loadZones(paths, probes ? { probes } : {});
       if (problems.length > 0) process.exitCode = EXIT.FAILED;
       if (options.json) {
         const served = zones.map(({ file, zone, warnings }) => ({
@@ -45,4 +52,19 @@ export function addCheck(program: Command): void {
         process.stdout.write(`${formatTable(['ZONE', 'RRSETS', 'POOLS', 'FILE'], rows)}\n`);
       }
     });
+}
+
+/** What the configuration of a server lets monitors run and read. */
+async function permissionsOf(file: string): Promise<ProbePermissions> {
+  const [{ loadServerConfig }, { formatProblem }] = await Promise.all([
+    import('../sources/server-config.js'),
+    import('../sources/yaml-document.js'),
+  ]);
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(`cannot read ${file}: ${error.code ?? error.message}`);
+  });
+  const environment = { environment: process.env, cores: 1, cwd: process.cwd() };
+  const loaded = loadServerConfig(file, text, environment);
+  if ('problems' in loaded) throw new CommandError(loaded.problems.map(formatProblem).join('\n'));
+  return loaded.config.probes;
 }

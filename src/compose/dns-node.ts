@@ -156,7 +156,8 @@ async function checkFolders({ zones, state }: ServerConfig): Promise<StartProble
 /** The parts of a node and how they know of each other. */
 function wire(config: ServerConfig, log: Log, sockets: Sockets) {
   const health = new HealthWatch({
-    probe: createProbe({ clock: () => performance.now() }),
+    probe: createProbe({ clock: () => performance.now(), limits: config.probes }),
+    probesMax: config.probes.concurrency,
     now: Date.now,
     monotonic: () => performance.now(),
     timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
@@ -172,7 +173,8 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     log,
   });
   let serving = false;
-  const loader = new LoaderThread({ state: config.state });
+  const { programs, folders } = config.probes;
+  const loader = new LoaderThread({ state: config.state, probes: { programs, folders } });
   const ledgers = createLedgers(config, () => pool, log);
   const control = new ControlPlane({
     health,

@@ -15,9 +15,12 @@ import {
 
 export const TARGETS_MAX = 65_536;
 const EXPIRE_MS = 500;
+const COMPLAINT_MS = 60_000;
 
 export interface HealthModules {
   readonly probe: Probe;
+  /** Probes that run at once; the scheduler's default where absent. */
+  readonly probesMax?: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Milliseconds that never go back. */
@@ -43,7 +46,8 @@ export class HealthWatch {
   #targets: ReadonlyMap<string, HealthTarget> = new Map();
   #timer: unknown;
   #changes = 0;
-  #probes = { ok: 0, failed: 0 };
+  #probes = { ok: 0, failed: 0, impossible: 0 };
+  #complainedMs = Number.NEGATIVE_INFINITY;
 
   constructor(modules: HealthModules) {
     this.#modules = modules;
@@ -52,10 +56,17 @@ export class HealthWatch {
       onVerdict: (key, next, previous) => this.#verdict(key, next, previous),
     });
     this.#scheduler = new ProbeScheduler(
-      { probe: modules.probe, clock: modules.monotonic, timers: modules.timers, random: modules.random },
+      {
+        probe: modules.probe,
+        clock: modules.monotonic,
+        timers: modules.timers,
+        random: modules.random,
+        ...(modules.probesMax !== undefined && { maxConcurrent: modules.probesMax }),
+      },
       {
         onResult: (key, state, result) => {
-          this.#probes[result.ok ? 'ok' : 'failed']++;
+          this.#probes[result.local ? 'impossible' : result.ok ? 'ok' : 'failed']++;
+          if (result.local) return this.#couldNotAsk(key, result.detail);
           if (state.state === 'unknown') return;
           this.#book.probeResult(key, state.state === 'up', result.detail, modules.now());
         },
@@ -115,8 +126,16 @@ export class HealthWatch {
     return this.#book.counters;
   }
 
-  get probeCounters(): { readonly ok: number; readonly failed: number } {
-    return this.#probes;
+  /** `ok`, `failed` and `impossible` since the start; `running` and `queued` now. */
+  get probeCounters(): {
+    readonly ok: number;
+    readonly failed: number;
+    readonly impossible: number;
+    readonly running: number;
+    readonly queued: number;
+  } {
+    const { running, queued } = this.#scheduler.stats;
+    return { ...this.#probes, running, queued };
   }
 
   /** Targets by verdict; `unknown` are those whose last verdict is held. */
@@ -144,6 +163,16 @@ export class HealthWatch {
       this.#book.expire(this.#modules.now());
       this.#arm();
     }, EXPIRE_MS);
+  }
+
+  /** The view of the target grows old and leaves the count. One line a minute: it may be all targets. */
+  #couldNotAsk(key: string, detail: string): void {
+    const { monotonic, log } = this.#modules;
+    if (monotonic() - this.#complainedMs < COMPLAINT_MS) return;
+    this.#complainedMs = monotonic();
+    const target = this.#targets.get(key);
+    const facts = { target: target?.host, monitor: target?.monitor?.name, detail };
+    log.warn(facts, `this host can't probe ${target?.host}: ${detail}`);
   }
 
   #verdict(key: string, next: Verdict, previous: Verdict): void {

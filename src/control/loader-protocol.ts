@@ -1,6 +1,7 @@
 /** All that passes between the main thread and the loader thread. */
 import type { Snapshot } from '../core/answer/snapshot.js';
 import type { LocationTrie } from '../core/geo/location.js';
+import type { ProbePermissions } from '../core/probe/limits.js';
 import type { AliasSlots, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
 import type { PoolName } from './snapshot-slots.js';
 
@@ -8,6 +9,8 @@ import type { PoolName } from './snapshot-slots.js';
 export interface LoaderStart {
   /** The state folder. */
   readonly state: string;
+  /** What monitors may run and read on this host; nothing where absent. */
+  readonly probes?: ProbePermissions;
 }
 
 export type ToLoader =

@@ -9,11 +9,13 @@ import { ZoneLoader } from './zone-loader.js';
 const NICE = 10;
 
 /** The loader thread: a ZoneLoader behind a port. It ends when its port is closed. */
-function main({ state }: LoaderStart): void {
+function main({ state, probes }: LoaderStart): void {
   // On Linux a priority belongs to a thread, and 0 is the one that calls (setpriority(2), "C library/kernel differences").
   if (process.platform === 'linux') setPriority(0, NICE);
   const port = parentPort!;
-  const loader = new ZoneLoader({ now: Date.now, lastGood: new LastGoodZones(state) });
+  const options = probes ? { probes } : {};
+  const lastGood = new LastGoodZones(state, options);
+  const loader = new ZoneLoader({ now: Date.now, lastGood, ...options });
   port.on('message', async (message: ToLoader) => {
     const reply = await answerTo(loader, message);
     port.postMessage(reply, reply.type === 'compile' ? [reply.index.buffer as ArrayBuffer] : []);

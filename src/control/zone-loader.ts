@@ -1,6 +1,7 @@
 import { compileSnapshot } from '../core/answer/compile.js';
 import { createTrieCache, type TrieCache } from '../core/answer/compile-steering.js';
 import { EMPTY_LOCATIONS, type LocationTrie } from '../core/geo/location.js';
+import type { ProbePermissions } from '../core/probe/limits.js';
 import type { Zone } from '../core/zone/model.js';
 import { outsideNames } from '../core/zone/outside-names.js';
 import { healthTargets } from '../core/zone/targets.js';
@@ -21,6 +22,8 @@ export interface ZoneLoaderModules {
   readonly now: () => number;
   /** Keeps zones over broken files and restarts. Without it only what is in memory is kept. */
   readonly lastGood?: LastGoodZones;
+  /** What monitors may run and read on this host; nothing where absent. */
+  readonly probes?: ProbePermissions;
 }
 
 const WARNINGS_MAX = 1000;
@@ -104,7 +107,8 @@ export class ZoneLoader implements Loader {
 
   async #read(paths: readonly string[], served: readonly ZoneSummary[]): Promise<LoadedZones> {
     const owners = new Map(served.map(({ origin, file }) => [origin, file]));
-    const loaded = await loadZones(paths, {}, owners);
+    const { probes } = this.#modules;
+    const loaded = await loadZones(paths, probes ? { probes } : {}, owners);
     return this.#modules.lastGood ? this.#modules.lastGood.fill(loaded) : loaded;
   }
 

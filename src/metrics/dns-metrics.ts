@@ -19,7 +19,13 @@ export interface MetricSources {
   readonly reloads: () => { readonly applied: number; readonly refused: number };
   readonly targets: () => { readonly up: number; readonly down: number; readonly unknown: number };
   readonly healthChanges: () => number;
-  readonly probes: () => { readonly ok: number; readonly failed: number };
+  readonly probes: () => {
+    readonly ok: number;
+    readonly failed: number;
+    readonly impossible: number;
+    readonly running: number;
+    readonly queued: number;
+  };
   readonly reports: () => Readonly<Record<string, number>>;
   readonly reporters: () => readonly { readonly node: string; readonly fresh: boolean }[];
   readonly geo: () => {
@@ -182,6 +188,11 @@ function health(registry: Registry, sources: MetricSources): void {
   counter(registry, 'probes_total', 'Probes by result.', ['result'], () => [
     [{ result: 'ok' }, sources.probes().ok],
     [{ result: 'failed' }, sources.probes().failed],
+    [{ result: 'impossible' }, sources.probes().impossible],
+  ]);
+  gauge(registry, 'probes', 'Probes that run, and that wait for a place.', ['state'], () => [
+    [{ state: 'running' }, sources.probes().running],
+    [{ state: 'queued' }, sources.probes().queued],
   ]);
   counter(registry, 'reports_total', 'Reports of proxies by what became of them.', ['result'], () =>
     Object.entries(sources.reports()).map(([result, value]) => [{ result }, value]),

@@ -3,13 +3,15 @@
  * whatever it holds is released by then.
  */
 
-import { describeFailure } from './failure.js';
+import { describeFailure, isLocal } from './failure.js';
 
 /** What a probe found. `detail` is a short text for people: `status 503, want 200–399`. */
 export interface ProbeResult {
   readonly ok: boolean;
   readonly detail: string;
   readonly elapsedMs: number;
+  /** The probe could not be made, for a reason of this host. It says nothing about the target, so `ok` does not count. */
+  readonly local?: true;
 }
 
 export interface AttemptOptions {
@@ -26,6 +28,12 @@ export interface Outcome {
   decide(ok: boolean, detail: string): void;
   /** The attempt is over: with what was decided, else with this. */
   settle(ok: boolean, detail: string): void;
+  /** The attempt is over: with what was decided, else failed with this error, of the target or of this host. */
+  fail(error: unknown): void;
+  /** The attempt is over, and nothing is known of the target: this host can't ask it. */
+  impossible(detail: string): void;
+  /** What this host waits for before it can ask: if that takes too long, it is not the target's fault. */
+  waitFor(what: string | undefined): void;
 }
 
 /**
@@ -42,11 +50,12 @@ export function attempt(
     let release = (): void => {};
     let result: ProbeResult | undefined;
     let settled = false;
+    let waitsFor: string | undefined;
+    const elapsed = (): number => Math.max(clock() - startMs, 0);
     const decide = (ok: boolean, detail: string): void => {
-      result ??= { ok, detail, elapsedMs: Math.max(clock() - startMs, 0) };
+      result ??= { ok, detail, elapsedMs: elapsed() };
     };
-    const settle = (ok: boolean, detail: string): void => {
-      decide(ok, detail);
+    const finish = (): void => {
       if (settled || !result) return;
       settled = true;
       clearTimeout(timer);
@@ -55,14 +64,33 @@ export function attempt(
       queueMicrotask(() => release());
       resolve(result);
     };
+    const settle = (ok: boolean, detail: string): void => {
+      decide(ok, detail);
+      finish();
+    };
+    const impossible = (detail: string): void => {
+      result ??= { ok: false, detail, elapsedMs: elapsed(), local: true };
+      finish();
+    };
+    const fail = (error: unknown): void => {
+      if (isLocal(error)) impossible(describeFailure(error));
+      else settle(false, describeFailure(error));
+    };
+    const waitFor = (what: string | undefined): void => {
+      waitsFor = what;
+    };
+    const late = (): void => {
+      if (waitsFor === undefined) settle(false, `timeout after ${timeoutMs} ms`);
+      else impossible(`waited ${timeoutMs} ms for ${waitsFor}`);
+    };
     const onAbort = (): void => settle(false, 'called off');
-    const timer = setTimeout(() => settle(false, `timeout after ${timeoutMs} ms`), timeoutMs);
+    const timer = setTimeout(late, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       if (signal?.aborted) onAbort();
-      else release = start({ decide, settle });
+      else release = start({ decide, settle, fail, impossible, waitFor });
     } catch (error) {
-      settle(false, describeFailure(error));
+      fail(error);
     }
   });
 }

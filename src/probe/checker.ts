@@ -1,5 +1,6 @@
 import type { StatusRange } from '../core/zone/model.js';
-import { type ProbeMonitor, ProbeScheduler, type SchedulerModules } from './scheduler.js';
+import type { ProbeMonitor } from './job.js';
+import { ProbeScheduler, type SchedulerModules } from './scheduler.js';
 
 export interface HealthCheck {
   readonly type: 'tcp' | 'http' | 'https';
@@ -66,17 +67,15 @@ export function createHealthChecker(modules: SchedulerModules): HealthChecker {
 
 function monitorOf(check: HealthCheck, port: number): ProbeMonitor {
   const { type, intervalMs, timeoutMs, fall, rise } = check;
+  const common = { port, intervalMs, timeoutMs, fall, rise };
+  if (type === 'tcp') return { ...common, type };
   return {
+    ...common,
     type,
-    port,
     path: check.path ?? '/',
     method: 'GET',
     ...(check.host === undefined ? {} : { host: check.host }),
     status: check.status ?? [{ from: 200, to: 399 }],
     verify: check.verify ?? true,
-    intervalMs,
-    timeoutMs,
-    fall,
-    rise,
   };
 }

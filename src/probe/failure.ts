@@ -1,4 +1,4 @@
-/** Turns an error of a socket, of TLS or of the HTTP parser into the few words that a status page has room for. */
+/** Turns an error of a socket, of TLS or of HTTP/2 into the few words that a status page has room for. */
 
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connect refused',
@@ -26,14 +26,37 @@ const BY_CODE: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'certificate issuer unknown',
   ERR_TLS_CERT_ALTNAME_INVALID: 'certificate is for another name',
   EPROTO: 'TLS handshake failed',
-  HPE_HEADER_OVERFLOW: 'response head too large',
+  ERR_HTTP2_ERROR: 'not valid HTTP/2',
+  ERR_HTTP2_STREAM_ERROR: 'stream reset by the peer',
 };
 
 const BY_PREFIX: readonly (readonly [prefix: string, detail: string])[] = [
-  ['HPE_', 'not a valid HTTP response'],
+  ['ERR_HTTP2_', 'HTTP/2 failed'],
   ['ERR_SSL_', 'TLS handshake failed'],
   ['ERR_TLS_', 'TLS handshake failed'],
 ];
+
+/** What this host lacks, or does not let the probe do: nothing that says anything about the target. */
+const LOCAL: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+  'EAFNOSUPPORT',
+  'EAGAIN',
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EPERM',
+]);
+
+/** A failure of this host, with a text for people. */
+export class LocalFailure extends Error {}
+
+/** Whether a probe could not be made, rather than failed: then its target may be as well as ever. */
+export function isLocal(error: unknown): boolean {
+  return error instanceof LocalFailure || LOCAL.has(codeOf(error) ?? '');
+}
 
 /** At most 120 characters, without control characters: parts of it can come from the peer. */
 export function describeFailure(error: unknown): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadZoneFile } from './zone-file.js';
+import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
 import { type LoadedZone, type LoadedZones, versionOf } from './zone-folder.js';
 import { decodeZoneImage, encodeZoneImage } from './zone-image.js';
 
@@ -11,12 +11,14 @@ import { decodeZoneImage, encodeZoneImage } from './zone-image.js';
  */
 export class LastGoodZones {
   readonly #folder: string;
+  readonly #options: ZoneFileOptions;
   /** Name of the copy → version of the zone in it. */
   readonly #saved = new Map<string, string>();
 
-  /** `state` is the state folder; the copies go to `last-good` in it. */
-  constructor(state: string) {
+  /** `state` is the state folder; the copies go to `last-good` in it. `options`: as the zones were loaded. */
+  constructor(state: string, options: ZoneFileOptions = {}) {
     this.#folder = join(state, 'last-good');
+    this.#options = options;
   }
 
   /** Adds the last good zone of every file that exists but can't be used now. Never rejects. */
@@ -64,7 +66,7 @@ export class LastGoodZones {
         return undefined;
       const { text } = copy;
       if (copy.file !== file || typeof text !== 'string') return undefined;
-      const result = loadZoneFile(file, text);
+      const result = loadZoneFile(file, text, this.#options);
       return 'problems' in result ? undefined : { file, zone: result.zone, text, version: versionOf(text) };
     } catch {
       // None was saved, or it can't be read: then there is no last good version.

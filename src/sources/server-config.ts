@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { Value } from 'typebox/value';
 import { parsePrefix } from '../core/dns/rdata/address.js';
 import { WINDOW_SECONDS_MAX } from '../core/limit/rate-limiter.js';
+import { EVERY_NETWORK, type ProbeLimits } from '../core/probe/limits.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import { parseDuration } from './duration.js';
 import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
@@ -59,6 +60,7 @@ export interface ServerConfig {
   };
   /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
+  readonly probes: ProbeLimits & { readonly concurrency: number };
   readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
   readonly log: { readonly level: ServerFile['log']['level']; readonly queries?: QueryLogConfig };
 }
@@ -152,6 +154,7 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
     geo: { database: databaseOf(file.geo.database, locate) },
     resolver: resolverOf(file.resolver, report),
     api: apiOf(file.api, report, locate),
+    probes: probesOf(file.probes, report, locate),
     reportTo: file.report_to.map(({ url, token_file: tokenFile }) => ({
       url,
       ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
@@ -263,6 +266,23 @@ function prefixesOf(key: string, texts: readonly string[], report: Report): Trus
     report(key, prefix.message, index);
     return [];
   });
+}
+
+function probesOf(
+  { concurrency, programs, folders, networks }: ServerFile['probes'],
+  report: Report,
+  locate: Locate,
+): ServerConfig['probes'] {
+  const allow = prefixesOf('probes.networks.allow', networks.allow, report);
+  const deny = prefixesOf('probes.networks.deny', networks.deny, report);
+  const zero = allow.filter(({ length }) => length === 0);
+  const every = new Set(zero.map(({ bytes }) => bytes.length)).size === 2 && deny.length === 0;
+  return {
+    concurrency,
+    programs: programs.map((path) => locate('probes.programs', path)),
+    folders: folders.map((path) => locate('probes.folders', path)),
+    networks: every ? EVERY_NETWORK : { allow, deny },
+  };
 }
 
 function listensOf(key: string, texts: readonly string[], report: Report): ListenAddress[] {

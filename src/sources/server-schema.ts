@@ -285,6 +285,41 @@ const Receiver = Type.Object(
   { ...strict, title: 'a map with the keys url and token_file' },
 );
 
+const Prefix = Type.String({ maxLength: 64, title: 'a prefix such as 192.0.2.0/24 or 2001:db8::/32' });
+
+const Probes = Type.Object(
+  {
+    concurrency: count(1, 16_384, 1024, 'Probes that run at once; further ones wait.'),
+    programs: Type.Array(File, {
+      maxItems: 64,
+      default: [],
+      description: 'Programs that `exec` monitors may run, each by its path; no others.',
+    }),
+    folders: Type.Array(File, {
+      maxItems: 64,
+      default: [],
+      description: 'Folders of files that `file` monitors may read; no others.',
+    }),
+    networks: Type.Object(
+      {
+        allow: Type.Array(Prefix, {
+          minItems: 1,
+          maxItems: 256,
+          default: ['0.0.0.0/0', '::/0'],
+          description: 'Networks that probes may reach.',
+        }),
+        deny: Type.Array(Prefix, {
+          maxItems: 256,
+          default: [],
+          description: 'Networks that probes may not reach, though `allow` has them.',
+        }),
+      },
+      section,
+    ),
+  },
+  section,
+);
+
 export const ServerSchema = Type.Object(
   {
     node: Type.Object(
@@ -303,6 +338,7 @@ export const ServerSchema = Type.Object(
     geo: Geo,
     resolver: NameResolver,
     api: Api,
+    probes: Probes,
     report_to: Type.Array(Receiver, {
       maxItems: 64,
       default: [],

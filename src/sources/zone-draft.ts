@@ -3,6 +3,7 @@
  * the file, so that what validation finds in the model can be shown in the file.
  */
 import { formatName, isNameError, lowerName, parseName } from '../core/dns/name.js';
+import type { ProbePermissions } from '../core/probe/limits.js';
 import type { Finding } from '../core/zone/finding.js';
 import type { FailMode, Monitor, Pool, Region, RRset } from '../core/zone/model.js';
 import { parseDuration } from './duration.js';
@@ -24,6 +25,8 @@ export interface Draft {
   /** Seconds, for records that have no TTL of their own. */
   readonly ttl: number;
   readonly fail: FailMode;
+  /** What monitors may run and read. */
+  readonly probes: ProbePermissions;
   readonly problems: Problem[];
   readonly regions: Map<string, Region>;
   readonly monitors: Map<string, Monitor>;
@@ -39,7 +42,7 @@ export interface Draft {
 export function newDraft(
   document: YamlDocument,
   origin: { readonly text: string; readonly wire: Uint8Array },
-  defaults: { readonly ttl: number; readonly fail: FailMode },
+  defaults: { readonly ttl: number; readonly fail: FailMode; readonly probes: ProbePermissions },
 ): Draft {
   return {
     document,

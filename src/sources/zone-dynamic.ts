@@ -1,7 +1,9 @@
 /** Dynamic records: Meridian's own steering over pools of the zone, and octoDNS's rules over pools of the record. */
 import { parsePrefix } from '../core/dns/rdata/address.js';
+import type { Check } from '../core/zone/check.js';
 import type { Family, Prefix, Rule, Steering } from '../core/zone/model.js';
 import { type Path, schemaProblems } from './schema-problems.js';
+import { HTTP_DEFAULTS } from './zone-checks.js';
 import { addRRset, type Draft, report } from './zone-draft.js';
 import { MONITOR_DEFAULTS, POOL_DEFAULTS, readRdata } from './zone-pools.js';
 import {
@@ -178,14 +180,12 @@ function readHealthcheck(draft: Draft, source: DynamicRecord, name: string): str
   // A wildcard's name is no host: the endpoint's address is asked for.
   const host = check.host ?? (source.name.startsWith('*.') ? undefined : source.name.slice(0, -1));
   draft.monitorPlaces.set(name, at);
-  draft.monitors.set(name, {
-    ...MONITOR_DEFAULTS,
-    name,
-    type,
-    port: check.port ?? (type === 'http' ? 80 : 443),
-    path: check.path ?? '/_dns',
-    ...(host === undefined || type === 'tcp' ? {} : { host }),
-  });
+  const port = check.port ?? (type === 'http' ? 80 : 443);
+  const question: Check =
+    type === 'tcp'
+      ? { type, port }
+      : { ...HTTP_DEFAULTS, type, port, path: check.path ?? '/_dns', ...(host !== undefined && { host }) };
+  draft.monitors.set(name, { ...MONITOR_DEFAULTS, ...question, name });
   return name;
 }
 

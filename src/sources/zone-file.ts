@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { TSchema } from 'typebox';
+import { NO_PERMISSIONS, type ProbePermissions } from '../core/probe/limits.js';
 import type { Finding } from '../core/zone/finding.js';
 import type { Zone, ZoneRateLimit } from '../core/zone/model.js';
 import { validateZone } from '../core/zone/validate.js';
@@ -22,6 +23,8 @@ export const TTL_DEFAULTS = { native: 30, octodns: 3600 } as const;
 export interface ZoneFileOptions {
   /** SOA serial; derived from the text when absent, so that equal files have equal serials. */
   readonly serial?: number;
+  /** What monitors may run and read on this host; nothing where absent. */
+  readonly probes?: ProbePermissions;
 }
 
 export type ZoneFileResult = { readonly zone: Zone } | { readonly problems: readonly Problem[] };
@@ -38,7 +41,8 @@ export function loadZoneFile(file: string, text: string, options: ZoneFileOption
     return { problems: [document.problem([], 'the file is empty; it needs at least the key "zone"')] };
   }
   const serial = options.serial ?? contentSerial(text);
-  return isNative(value) ? loadNative(document, serial) : loadOctodns(document, serial);
+  const probes = options.probes ?? NO_PERMISSIONS;
+  return isNative(value) ? loadNative(document, serial, probes) : loadOctodns(document, serial);
 }
 
 /** The first 32 bits of a digest: stable for equal texts, though it does not count up. */
@@ -58,7 +62,7 @@ function isRecordLike(value: unknown): boolean {
   return Array.isArray(value) || (isMap(value) && 'type' in value && typeof value['type'] === 'string');
 }
 
-function loadNative(document: YamlDocument, serial: number): ZoneFileResult {
+function loadNative(document: YamlDocument, serial: number, probes: ProbePermissions): ZoneFileResult {
   const checked = checkShape(document, ZoneFile);
   if (!checked.value) return { problems: checked.problems };
   const file = checked.value as ZoneFile;
@@ -67,7 +71,8 @@ function loadNative(document: YamlDocument, serial: number): ZoneFileResult {
     const problem = document.problem(['zone'], `must be the name of the zone: ${origin.message}`);
     return { problems: sortProblems([...checked.problems, problem]) };
   }
-  const defaults = { ttl: seconds(file.ttl, TTL_DEFAULTS.native), fail: file.fail ?? 'open' } as const;
+  const ttl = seconds(file.ttl, TTL_DEFAULTS.native);
+  const defaults = { ttl, fail: file.fail ?? 'open', probes } as const;
   const draft = newDraft(document, origin, defaults);
   readRegions(draft, file.regions ?? {});
   readMonitors(draft, file.monitors ?? {});
@@ -91,7 +96,11 @@ function loadOctodns(document: YamlDocument, serial: number): ZoneFileResult {
     return { problems: sortProblems([...checked.problems, document.problem([], message)]) };
   }
   if (!checked.value) return { problems: checked.problems };
-  const draft = newDraft(document, origin, { ttl: TTL_DEFAULTS.octodns, fail: 'open' });
+  const draft = newDraft(document, origin, {
+    ttl: TTL_DEFAULTS.octodns,
+    fail: 'open',
+    probes: NO_PERMISSIONS,
+  });
   readRecords(draft, checked.value as ZoneRecords, []);
   return judge(draft, assemble(draft, {}, serial), checked, 'optional');
 }

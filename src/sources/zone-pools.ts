@@ -3,17 +3,14 @@
 import { TYPE } from '../core/dns/iana.js';
 import { isRdataError } from '../core/dns/rdata/codec.js';
 import { rdataCodec } from '../core/dns/rdata/table.js';
-import type { Endpoint, Family, Monitor, Pool, StatusRange } from '../core/zone/model.js';
+import type { Endpoint, Family, Monitor, Pool } from '../core/zone/model.js';
 import { parseDuration } from './duration.js';
 import type { Path } from './schema-problems.js';
+import { readCheck } from './zone-checks.js';
 import { type Draft, report } from './zone-draft.js';
 import type { FileMonitor, FilePool, ZoneFile } from './zone-schema.js';
 
 export const MONITOR_DEFAULTS = {
-  path: '/',
-  method: 'GET',
-  status: [{ from: 200, to: 399 }],
-  verify: true,
   intervalMs: 5000,
   timeoutMs: 2000,
   fall: 3,
@@ -46,29 +43,13 @@ export function readMonitors(draft: Draft, monitors: NonNullable<ZoneFile['monit
 }
 
 export function readMonitor(draft: Draft, name: string, monitor: FileMonitor, at: Path): Monitor {
-  const { type, host } = monitor;
-  if (type === 'tcp') {
-    if (monitor.port === undefined)
-      report(draft, at, 'the key "port" is missing: a tcp monitor has no default');
-    for (const key of ['path', 'method', 'expect', 'host', 'verify'] as const) {
-      if (monitor[key] === undefined) continue;
-      report(draft, [...at, key], 'is for http and https monitors only', 'key');
-    }
-  } else if (type === 'http' && monitor.verify !== undefined) {
-    report(draft, [...at, 'verify'], 'is for https monitors only', 'key');
-  }
+  const { retry_interval: retry } = monitor;
   return {
-    ...MONITOR_DEFAULTS,
+    ...readCheck(draft, monitor, at),
     name,
-    type,
-    port: monitor.port ?? (type === 'https' ? 443 : 80),
-    path: monitor.path ?? MONITOR_DEFAULTS.path,
-    method: monitor.method ?? MONITOR_DEFAULTS.method,
-    ...(host === undefined ? {} : { host }),
-    status: monitor.expect ? [monitor.expect.status].flat().map(readStatus) : MONITOR_DEFAULTS.status,
-    verify: monitor.verify ?? MONITOR_DEFAULTS.verify,
     intervalMs: milliseconds(monitor.interval, MONITOR_DEFAULTS.intervalMs),
     timeoutMs: milliseconds(monitor.timeout, MONITOR_DEFAULTS.timeoutMs),
+    ...(retry !== undefined && { retryMs: milliseconds(retry, 0) }),
     fall: monitor.fall ?? MONITOR_DEFAULTS.fall,
     rise: monitor.rise ?? MONITOR_DEFAULTS.rise,
     quorum: monitor.quorum ?? MONITOR_DEFAULTS.quorum,
@@ -124,11 +105,6 @@ function readEndpoint(
     ...(proxy === undefined ? {} : { proxy }),
     ...(service === undefined ? {} : { service }),
   };
-}
-
-function readStatus(status: number | string): StatusRange {
-  const [from = '', to = from] = String(status).split('-');
-  return { from: Number(from), to: Number(to) };
 }
 
 function milliseconds(value: number | string | undefined, otherwise: number): number {

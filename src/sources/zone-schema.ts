@@ -5,6 +5,7 @@
 import { type Static, Type } from 'typebox';
 import { RATE_MAX } from '../core/limit/rate-limiter.js';
 import { Duration } from './duration.js';
+import { CheckKeys, MonitorType } from './zone-monitor-schema.js';
 
 export const TTL_MAX = 604_800;
 export const LIMITS = {
@@ -82,29 +83,14 @@ const Region = Type.Object(
   strict,
 );
 
-const StatusCode = Type.Integer({ minimum: 100, maximum: 599 });
-const Status = Type.Union([StatusCode, Type.String({ pattern: '^[1-5]\\d\\d(-[1-5]\\d\\d)?$' })], {
-  title: 'an HTTP status such as 200, or a range such as "200-399"',
-});
-
 const Monitor = Type.Object(
   {
-    type: Type.Union([Type.Literal('tcp'), Type.Literal('http'), Type.Literal('https')]),
+    type: MonitorType,
     port: Type.Optional(Port),
-    path: Type.Optional(
-      Type.String({ pattern: '^/[!-~]{0,1023}$', title: 'a path such as /healthz, without spaces' }),
-    ),
-    method: Type.Optional(Type.Union([Type.Literal('GET'), Type.Literal('HEAD')])),
-    host: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9._:\\[\\]-]{1,255}$', title: 'a host name' })),
-    expect: Type.Optional(
-      Type.Object(
-        { status: Type.Union([Status, Type.Array(Status, { minItems: 1, maxItems: 32 })]) },
-        strict,
-      ),
-    ),
-    verify: Type.Optional(Type.Boolean({ description: 'check the certificate (https)' })),
+    ...CheckKeys,
     interval: Type.Optional(Duration),
     timeout: Type.Optional(Duration),
+    retry_interval: Type.Optional(Duration),
     fall: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
     rise: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
     quorum: Type.Optional(

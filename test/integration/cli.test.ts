@@ -39,7 +39,7 @@ describe('meridian', () => {
     ['demo', ['--dns-port', '--api-port', '--switch-port', '--state']],
     ['serve', ['--config']],
     ['proxy', ['--config']],
-    ['check', ['<paths...>', '--json']],
+    ['check', ['<paths...>', '--config', '--json']],
     ['explain', ['--subnet', '--api', '--token-file']],
     ['status', ['--quiet', '--api', '--token-file']],
     ['geo lookup', ['--database', '--json']],
@@ -116,6 +116,23 @@ describe('meridian check', () => {
     expect(code).toBe(1);
     expect(found.zones).toMatchObject([{ zone: 'cli.test.', file: 'both/cli.test.yaml' }]);
     expect(found.problems.map(({ line }) => line)).toEqual(expect.arrayContaining([2, 3]));
+  });
+
+  it('lets monitors use what the configuration of the server lists, and nothing without one', async () => {
+    const config = join(folder, 'meridian.yaml');
+    writeFileSync(config, 'node: { name: dns-1 }\nprobes: { programs: [ ./check ] }\n');
+    mkdirSync(join(folder, 'exec'));
+    const program = join(folder, 'check');
+    const zone = `${ZONE}monitors: { own: { type: exec, program: ${program} } }\n`;
+    writeFileSync(join(folder, 'exec/cli.test.yaml'), zone);
+    expect(await meridian(['check', 'exec', '-c', 'meridian.yaml'], { cwd: folder })).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    const { code, stderr } = await meridian(['check', 'exec'], { cwd: folder });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('probes.programs') });
+    const broken = await meridian(['check', 'exec', '-c', 'no.yaml'], { cwd: folder });
+    expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot read no.yaml: ENOENT') });
   });
 
   it.each([

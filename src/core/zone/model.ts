@@ -6,6 +6,8 @@
  * it, `core/zone/validate.ts` judges it, `core/answer/compile.ts` turns it into tables.
  */
 
+import type { Check } from './check.js';
+
 /** An address family of an answer; `CNAME` endpoints are names instead of addresses. */
 export type Family = 'A' | 'AAAA' | 'CNAME';
 
@@ -30,20 +32,15 @@ export interface StatusRange {
 /** How many of the observers that have a fresh view must call a target up. A tie is down. */
 export type Quorum = 'any' | 'majority' | 'all' | number;
 
-export interface Monitor {
+/** A check, how often it is made, and how its results are judged. */
+export type Monitor = MonitorCommon & Check;
+
+export interface MonitorCommon {
   readonly name: string;
-  readonly type: 'tcp' | 'http' | 'https';
-  readonly port: number;
-  /** http and https only. */
-  readonly path: string;
-  readonly method: 'GET' | 'HEAD';
-  /** Host header and TLS server name; the endpoint's own address or name when absent. */
-  readonly host?: string;
-  readonly status: readonly StatusRange[];
-  /** Check the certificate (https). */
-  readonly verify: boolean;
   readonly intervalMs: number;
   readonly timeoutMs: number;
+  /** Distance of probes while a change is under way; `retryIntervalMs` knows the default. */
+  readonly retryMs?: number;
   readonly fall: number;
   readonly rise: number;
   readonly quorum: Quorum;

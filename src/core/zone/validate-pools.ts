@@ -25,7 +25,7 @@ export function validatePools(zone: Zone, findings: Findings): void {
 
 function validateMonitor(monitor: Monitor, findings: Findings): void {
   const at = ['monitors', monitor.name];
-  const { intervalMs, timeoutMs, quorum } = monitor;
+  const { intervalMs, timeoutMs, retryMs, quorum } = monitor;
   if (intervalMs < 500 || intervalMs > 3_600_000) {
     findings.add([...at, 'interval'], 'out-of-range', 'must be from 500ms to 1h');
   }
@@ -36,9 +36,14 @@ function validateMonitor(monitor: Monitor, findings: Findings): void {
     const message = `must be shorter than the interval: ${timeoutMs}ms is not less than ${intervalMs}ms`;
     findings.add([...at, 'timeout'], 'out-of-range', message);
   }
+  if (retryMs !== undefined && (retryMs < 500 || retryMs > intervalMs)) {
+    const message = `must be from 500ms to the interval, ${intervalMs}ms`;
+    findings.add([...at, 'retry_interval'], 'out-of-range', message);
+  }
   if (typeof quorum === 'number' && !(Number.isInteger(quorum) && quorum >= 1 && quorum <= QUORUM_MAX)) {
     findings.add([...at, 'quorum'], 'out-of-range', `must be a whole number from 1 to ${QUORUM_MAX}`);
   }
+  if (!('status' in monitor)) return;
   for (const { from, to } of monitor.status) {
     if (from <= to) continue;
     findings.add([...at, 'expect'], 'out-of-range', `the range ${from}-${to} is empty: write ${to}-${from}`);

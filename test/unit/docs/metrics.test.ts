@@ -48,7 +48,7 @@ function dnsRegistry(): Registry {
     reloads: () => ({ applied: 0, refused: 0 }),
     targets: () => ({ up: 0, down: 0, unknown: 0 }),
     healthChanges: () => 0,
-    probes: () => ({ ok: 0, failed: 0 }),
+    probes: () => ({ ok: 0, failed: 0, impossible: 0, running: 0, queued: 0 }),
     reports: () => ({}),
     reporters: () => [],
     geo: () => ({ sources: [], problems: [] }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeFailure } from '../../../src/probe/failure.js';
+import { describeFailure, isLocal, LocalFailure } from '../../../src/probe/failure.js';
 
 function failure(code: string, message = 'something long and technical'): Error {
   return Object.assign(new Error(message), { code });
@@ -11,8 +11,8 @@ describe('describeFailure()', () => {
     [failure('CERT_HAS_EXPIRED'), 'certificate expired'],
     [failure('ERR_TLS_CERT_ALTNAME_INVALID'), 'certificate is for another name'],
     [failure('ERR_SSL_WRONG_VERSION_NUMBER'), 'TLS handshake failed'],
-    [failure('HPE_INVALID_CONSTANT'), 'not a valid HTTP response'],
-    [failure('HPE_HEADER_OVERFLOW'), 'response head too large'],
+    [failure('ERR_HTTP2_ERROR'), 'not valid HTTP/2'],
+    [failure('ERR_HTTP2_SESSION_ERROR'), 'HTTP/2 failed'],
     [new AggregateError([failure('EHOSTUNREACH'), failure('ECONNREFUSED')]), 'host unreachable'],
     [failure('EWHATEVER', 'never seen'), 'EWHATEVER: never seen'],
     [new Error('plain\r\ntext\u0000 here'), 'plain text here'],
@@ -21,5 +21,23 @@ describe('describeFailure()', () => {
     [new Error(''), 'probe failed'],
   ])('says %s in short', (error, expected) => {
     expect(describeFailure(error)).toBe(expected);
+  });
+});
+
+describe('isLocal()', () => {
+  it.each<[unknown, boolean]>([
+    [failure('EMFILE'), true],
+    [failure('EADDRNOTAVAIL'), true],
+    [failure('EPERM'), true],
+    [new AggregateError([failure('EAFNOSUPPORT'), failure('ECONNREFUSED')]), true],
+    [new LocalFailure('not allowed here'), true],
+    [failure('ECONNREFUSED'), false],
+    [failure('EHOSTUNREACH'), false],
+    [failure('ENETUNREACH'), false],
+    [failure('ENOTFOUND'), false],
+    [new Error('anything'), false],
+    ['text', false],
+  ])('of %s is %s', (error, local) => {
+    expect(isLocal(error)).toBe(local);
   });
 });

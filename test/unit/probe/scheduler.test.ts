@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ProbeResult } from '../../../src/probe/attempt.js';
-import {
-  OVERRUN_MS,
-  type ProbeMonitor,
-  ProbeScheduler,
-  type ProbeTarget,
-} from '../../../src/probe/scheduler.js';
+import type { ProbeMonitor, ProbeTarget } from '../../../src/probe/job.js';
+import { OVERRUN_MS, ProbeScheduler } from '../../../src/probe/scheduler.js';
 import { ManualTime } from '../../support/manual-time.js';
 
-const MONITOR: ProbeMonitor = {
+type Http = Extract<ProbeMonitor, { type: 'http' | 'https' | 'http2' }>;
+
+const MONITOR: Http = {
   type: 'http',
   port: 80,
   path: '/',
@@ -21,7 +19,7 @@ const MONITOR: ProbeMonitor = {
   rise: 1,
 };
 
-function target(key: string, host: string, changes: Partial<ProbeMonitor> = {}): ProbeTarget {
+function target(key: string, host: string, changes: Partial<Http> = {}): ProbeTarget {
   return { key, host, monitor: { ...MONITOR, ...changes } };
 }
 
@@ -91,7 +89,8 @@ describe('ProbeScheduler', () => {
     scheduler.set([target('a', 'h')]);
     await time.advance(200_000);
     const gaps = startsOf('h').map((atMs, index, all) => atMs - (all[index - 1] ?? Number.NaN));
-    for (const gap of gaps.slice(1)) {
+    // The first one is drawn from the whole interval: see below.
+    for (const gap of gaps.slice(2)) {
       expect(gap).toBeGreaterThanOrEqual(4500);
       expect(gap).toBeLessThanOrEqual(5000);
     }
@@ -122,6 +121,66 @@ describe('ProbeScheduler', () => {
     expect(peak()).toBe(4);
   });
 
+  it('probes sooner while the last result speaks against the state, and no longer than that', async () => {
+    const { time, world, scheduler, startsOf, results } = setUp();
+    scheduler.set([target('a', 'h', { rise: 2 })]);
+    await time.advance(5_010);
+    world.ok.set('h', false);
+    await time.advance(15_000);
+    world.ok.set('h', true);
+    await time.advance(15_000);
+    // A quarter of the interval from the failure at 10 s and from the success at 22.5 s on, on the next tick.
+    const expected = [0, 5000, 10_000, 11_260, 12_520, 17_520, 22_520, 23_780, 28_780, 33_780];
+    expect(startsOf('h')).toEqual(expected);
+    expect(results.filter((line) => /DOWN|UP/.test(line))).toHaveLength(3);
+  });
+
+  it('probes in transition at the retry interval of the monitor', async () => {
+    const { time, world, scheduler, startsOf } = setUp();
+    scheduler.set([target('a', 'h', { retryMs: 500, fall: 4 })]);
+    await time.advance(10);
+    world.ok.set('h', false);
+    await time.advance(10_000);
+    expect(startsOf('h')).toEqual([0, 5000, 5500, 6000, 6500]);
+  });
+
+  it('does not hurry after a result that fits the state, or where nothing is to be confirmed', async () => {
+    const { time, world, scheduler, startsOf } = setUp();
+    world.ok.set('h', false);
+    scheduler.set([target('a', 'h')]);
+    await time.advance(11_000);
+    expect(startsOf('h')).toEqual([0, 5000, 10_000]);
+  });
+
+  it('draws the first interval from nearly all of it, so that what began together does not stay so', async () => {
+    let draw = 0;
+    const { time, scheduler, startsOf } = setUp({ random: () => (draw = (draw + 0.37) % 1) });
+    const hosts = Array.from({ length: 50 }, (_, i) => `h${i}`);
+    scheduler.set(hosts.map((host) => target(host, host)));
+    await time.advance(5_100);
+    const second = hosts.map((host) => startsOf(host)[1] ?? Number.NaN);
+    for (const atMs of second) {
+      expect(atMs).toBeGreaterThanOrEqual(500);
+      expect(atMs).toBeLessThanOrEqual(5020);
+    }
+    for (let from = 500; from < 5000; from += 500) {
+      expect(second.some((atMs) => atMs >= from && atMs < from + 500)).toBe(true);
+    }
+  });
+
+  it('serves monitors in turn, so that one whose targets all hang does not delay the others', async () => {
+    const { time, world, scheduler, startsOf } = setUp({ maxConcurrent: 10 });
+    const hanging = Array.from({ length: 200 }, (_, i) => `dead${i}`);
+    for (const host of hanging) world.takesMs.set(host, 2000);
+    scheduler.set([
+      ...hanging.map((host) => target(host, host)),
+      ...Array.from({ length: 5 }, (_, i) => target(`live${i}`, `live${i}`, { path: '/other' })),
+    ]);
+    // The first ten places go to the first monitor; the next to both in turn.
+    await time.advance(4_100);
+    for (let i = 0; i < 5; i++) expect(startsOf(`live${i}`)).toHaveLength(1);
+  });
+
   it('asks once for targets that ask the same, and tells each of them', async () => {
     const { time, scheduler, startsOf, results } = setUp();
     scheduler.set([target('a', 'h'), target('b', 'h'), target('c', 'h', { path: '/other' })]);
@@ -133,12 +192,13 @@ describe('ProbeScheduler', () => {
     expect(startsOf('h')).toHaveLength(2);
   });
 
-  it.each<[string, Partial<ProbeMonitor>, Partial<ProbeMonitor>, number]>([
+  it.each<[string, Partial<Http>, Partial<Http>, number]>([
     ['another port', {}, { port: 81 }, 2],
     ['another timeout', {}, { timeoutMs: 1000 }, 2],
     ['another status', {}, { status: [{ from: 200, to: 200 }] }, 2],
     ['another host header', {}, { host: 'www.example.com' }, 2],
-    ['a path, which tcp has no use for', { type: 'tcp' }, { type: 'tcp', path: '/x' }, 1],
+    ['another header', {}, { headers: [['X-A', '1']] }, 2],
+    ['another source', {}, { sources: ['192.0.2.1'] }, 2],
     ['a check of certificates, which http has no use for', {}, { verify: false }, 1],
     ['a check of certificates, with https', { type: 'https' }, { type: 'https', verify: false }, 2],
   ])('with %s runs the right number of probes', async (_, one, other, jobs) => {
@@ -170,6 +230,56 @@ describe('ProbeScheduler', () => {
     await time.advance(100);
     expect(results).toEqual(['b UP status 200']);
     expect(scheduler.stats).toEqual({ jobs: 1, running: 0, queued: 0 });
+  });
+
+  it('takes a probe that this host could not make for no result, and tries again soon', async () => {
+    const time = new ManualTime();
+    const heard: string[] = [];
+    const starts: number[] = [];
+    const answers = [{ local: true }, { ok: true }, { local: true }, { local: true }, { ok: false }] as const;
+    const scheduler = new ProbeScheduler(
+      {
+        clock: time.clock,
+        timers: time,
+        random: () => 0,
+        probe: async () => {
+          const answer = answers[starts.push(time.clock()) - 1] ?? { ok: true };
+          return { ok: false, detail: '', elapsedMs: 0, ...answer };
+        },
+      },
+      {
+        onResult: (_, { state, count }, { local }, changed) =>
+          heard.push(`${local ? 'local' : 'asked'}: ${state} ${count}${changed ? ', changed' : ''}`),
+      },
+    );
+    scheduler.add(target('a', 'h'));
+    const round = scheduler.firstRound();
+    await time.advance(100);
+    await round;
+    scheduler.add(target('b', 'h'));
+    scheduler.remove('b');
+    await time.advance(9_900);
+    expect(heard).toEqual([
+      'local: unknown 0',
+      'local: unknown 0',
+      'asked: up 0, changed',
+      'local: up 0',
+      'local: up 0',
+      'asked: up 1',
+    ]);
+    expect(starts).toEqual([0, 1260, 6260, 7520, 8780]);
+  });
+
+  it('says of a target what it knows, and when it asks again', async () => {
+    const { time, scheduler } = setUp();
+    scheduler.add(target('a', 'h'));
+    expect(scheduler.describe('a')).toEqual({ state: 'unknown', nextInMs: 0 });
+    await time.advance(1000);
+    const last = { ok: true, detail: 'status 200', elapsedMs: 10 };
+    expect(scheduler.describe('a')).toEqual({ state: 'up', nextInMs: 4000, last });
+    await time.advance(4005);
+    expect(scheduler.describe('a')).toMatchObject({ state: 'up', nextInMs: 0 });
+    expect(scheduler.describe('b')).toBeUndefined();
   });
 
   it('goes on for the others when one of several equal targets is removed', async () => {

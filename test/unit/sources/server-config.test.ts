@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { EVERY_NETWORK } from '../../../src/core/probe/limits.js';
 import { type Environment, type SettingSchema, settingsOf } from '../../../src/sources/environment.js';
 import { loadServerConfig, type ServerConfig } from '../../../src/sources/server-config.js';
 import { ServerSchema } from '../../../src/sources/server-schema.js';
@@ -49,6 +50,7 @@ const DEFAULTS: ServerConfig = {
   geo: { database: 'embedded' },
   resolver: { servers: [], timeoutMs: 2000 },
   api: { listen: { host: '127.0.0.1', port: 8300 } },
+  probes: { concurrency: 1024, programs: [], folders: [], networks: EVERY_NETWORK },
   reportTo: [],
   log: { level: 'info' },
 };
@@ -79,6 +81,11 @@ state: ../state
 geo: { database: [ a.mmdb, /var/b.mmdb ] }
 resolver: { servers: [ 192.0.2.1, "[2001:db8::1]:5353" ], timeout: 500ms, max_age: 1d }
 api: { listen: "[::]:8300", tokens: tokens.yaml }
+probes:
+  concurrency: 64
+  programs: [ /opt/check ]
+  folders: [ ./up ]
+  networks: { allow: [ 192.0.2.0/24 ], deny: [ 192.0.2.128/25 ] }
 report_to: [ { url: "https://dns-2:8300", token_file: report.token }, { url: "http://127.0.0.1:8301" } ]
 log: { level: debug }
 `;
@@ -105,6 +112,15 @@ log: { level: debug }
       geo: { database: ['/srv/etc/a.mmdb', '/var/b.mmdb'] },
       resolver: { servers: ['192.0.2.1', '[2001:db8::1]:5353'], timeoutMs: 500, maxAgeMs: 86_400_000 },
       api: { listen: { host: '::', port: 8300 }, tokens: '/srv/etc/tokens.yaml' },
+      probes: {
+        concurrency: 64,
+        programs: ['/opt/check'],
+        folders: ['/srv/etc/up'],
+        networks: {
+          allow: [{ bytes: Uint8Array.of(192, 0, 2, 0), length: 24 }],
+          deny: [{ bytes: Uint8Array.of(192, 0, 2, 128), length: 25 }],
+        },
+      },
       reportTo: [
         { url: 'https://dns-2:8300', tokenFile: '/srv/etc/report.token' },
         { url: 'http://127.0.0.1:8301' },
@@ -140,6 +156,9 @@ log: { level: debug }
     [NODE, 'dns: { tcp: { idle_timeout: 11m } }', 'dns.tcp.idle_timeout: must be from 1s to 10m, not 11m'],
     [NODE, 'dns: { tcp: { idle_timeout: soon } }', 'dns.tcp.idle_timeout: must be a duration from 1s to 10m'],
     [NODE, 'dns: { udp: { max_size: 511 } }', 'dns.udp.max_size: must be a whole number from 512 to 4096'],
+    [NODE, 'probes: { networks: { deny: [10.0.0.1/8] } }', 'did you mean 10.0.0.0/8?'],
+    [NODE, 'probes: { networks: { allow: [] } }', 'probes.networks.allow: must have at least 1 item'],
+    [NODE, 'probes: { concurrency: 0 }', 'must be a whole number from 1 to 16384, not 0'],
     [NODE, 'dns: 5', 'dns: must be a map, not 5'],
     [NODE, 'api: { listen: nowhere }', 'api.listen: must be an IP address and a port'],
     [NODE, 'api: { listen: "0.0.0.0:8300" }', '2:16: api.listen: other machines can reach 0.0.0.0:8300, so'],
@@ -262,6 +281,11 @@ describe('the environment', () => {
     ['MERIDIAN_API_LISTEN', 'off', (c) => c.api, null],
     ['MERIDIAN_API_LISTEN', '[::1]:1', (c) => c.api?.listen, { host: '::1', port: 1 }],
     ['MERIDIAN_API_TOKENS', 't.yaml', (c) => c.api?.tokens, '/srv/t.yaml'],
+    ['MERIDIAN_PROBES_CONCURRENCY', '5', (c) => c.probes.concurrency, 5],
+    ['MERIDIAN_PROBES_PROGRAMS', 'a,/b', (c) => c.probes.programs, ['/srv/a', '/b']],
+    ['MERIDIAN_PROBES_FOLDERS', 'a', (c) => c.probes.folders, ['/srv/a']],
+    ['MERIDIAN_PROBES_NETWORKS_ALLOW', '::/0', (c) => c.probes.networks.allow[0]?.length, 0],
+    ['MERIDIAN_PROBES_NETWORKS_DENY', '10.0.0.0/8', (c) => c.probes.networks.deny[0]?.length, 8],
     [
       'MERIDIAN_REPORT_TO',
       '[{ url: "http://a", token_file: t }]',
