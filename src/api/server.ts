@@ -35,7 +35,7 @@ export interface NodeFacts {
 
 export type Api = FastifyInstance;
 
-/** Reports are small; nothing else has a body yet. */
+/** Of all routes but the reports, which have a limit of their own. */
 const BODY_BYTES_MAX = 256 * 1024;
 const REQUESTS_PER_MINUTE = 6000;
 

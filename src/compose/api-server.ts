@@ -109,7 +109,8 @@ export function metricSources(
     healthChanges: () => health.changes,
     probes: () => health.probeCounters,
     reports: () => health.reportCounters,
-    reporters: () => health.reporters,
+    reporters: () => [...health.reporters, ...health.peers],
+    shedding: () => health.shedding,
     geo: () => control.geoStatus(),
     snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
   };

@@ -9,6 +9,7 @@ import { claimAddress, isMissingAddress } from '../io/free-port.js';
 import { collectSoon } from '../io/garbage.js';
 import { ListenError, type SocketAddress } from '../io/tier.js';
 import { createProbe } from '../probe/probe.js';
+import type { Reporter } from '../report/reporter.js';
 import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-database.js';
 import type { ServerConfig } from '../sources/server-config.js';
 import { watchZones } from '../sources/zone-folder.js';
@@ -16,6 +17,7 @@ import { type ApiHandle, startApi } from './api-server.js';
 import { type EncryptedListening, openEncrypted } from './encrypted.js';
 import { openIdentity } from './identity.js';
 import type { Log } from './log.js';
+import { startReporter } from './node-reporter.js';
 
 /** A node that can't start: what is wrong, and which setting changes it. */
 export interface StartProblem {
@@ -62,7 +64,6 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     encrypted,
   });
   const { control, health, pool } = parts;
-  if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
@@ -96,9 +97,10 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
         log,
       });
   if (problem || (api && 'code' in api)) {
-    await closeAll(watches, null, parts);
+    await closeAll(watches, null, null, parts);
     return problem ?? (api as StartProblem);
   }
+  const reporter = parts.report();
   return {
     listen: listen.addresses,
     dot: encrypted.options?.dot?.listen ?? [],
@@ -107,7 +109,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     tier: io.tier,
     control,
     reload,
-    close: () => closeAll(watches, api, parts),
+    close: () => closeAll(watches, api, reporter, parts),
   };
 }
 
@@ -137,14 +139,21 @@ async function checkFolders({ zones, state }: ServerConfig): Promise<StartProble
 
 /** The parts of a node and how they know of each other. */
 function wire(config: ServerConfig, log: Log, sockets: Sockets) {
-  const health = new HealthWatch({
-    probe: createProbe({ clock: () => performance.now() }),
-    now: Date.now,
-    monotonic: () => performance.now(),
-    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
-    random: Math.random,
-    log,
-  });
+  const { name, region } = config.node;
+  const health = new HealthWatch(
+    {
+      probe: createProbe({ clock: () => performance.now() }),
+      now: Date.now,
+      monotonic: () => performance.now(),
+      timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+      random: Math.random,
+      log,
+    },
+    {
+      ...(region !== undefined && { region }),
+      peers: config.reportTo.flatMap(({ node }) => node ?? []),
+    },
+  );
   let serving = false;
   const loader = new LoaderThread({ state: config.state });
   const control = new ControlPlane({
@@ -181,7 +190,8 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       return listenProblem(error);
     }
   };
-  return { control, health, pool, loader, serve };
+  const report = () => startReporter({ name, region: region ?? '' }, config.reportTo, health, log);
+  return { control, health, pool, loader, serve, report };
 }
 
 function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {
@@ -217,9 +227,13 @@ function listenProblem({ code, message }: ListenError): StartProblem {
 async function closeAll(
   watches: readonly { close(): void }[],
   api: ApiHandle | null,
+  reporter: Reporter | null,
   { pool, health, loader }: Pick<ReturnType<typeof wire>, 'pool' | 'health' | 'loader'>,
 ): Promise<void> {
   for (const watch of watches) watch.close();
+  // The others learn that this node probes no more, before its views get old.
+  await reporter?.drain();
+  reporter?.close();
   await api?.close();
   await pool.close();
   await loader.close();

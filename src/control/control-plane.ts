@@ -7,7 +7,7 @@ import { type GeoDatabase, type GeoProblem, lookupLocation } from '../sources/ge
 import { formatProblem, type Problem } from '../sources/yaml-document.js';
 import type { HealthWatch } from './health-watch.js';
 import type { LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
-import type { ReportOutcome } from './observers.js';
+import type { ReportOutcome } from './report-book.js';
 import type { GeoStatus, ZoneStatus } from './status.js';
 
 export interface ControlModules {

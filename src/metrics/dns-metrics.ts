@@ -16,11 +16,16 @@ export interface MetricSources {
   }[];
   readonly zoneProblems: () => number;
   readonly reloads: () => { readonly applied: number; readonly refused: number };
-  readonly targets: () => { readonly up: number; readonly down: number; readonly unknown: number };
+  readonly targets: () => Readonly<Record<'up' | 'down' | 'unknown' | 'damped', number>>;
   readonly healthChanges: () => number;
   readonly probes: () => { readonly ok: number; readonly failed: number };
   readonly reports: () => Readonly<Record<string, number>>;
   readonly reporters: () => readonly { readonly node: string; readonly fresh: boolean }[];
+  readonly shedding: () => readonly {
+    readonly pool: string;
+    readonly share: number;
+    readonly utilisation?: number;
+  }[];
   readonly geo: () => {
     readonly sources: readonly { readonly path: string; readonly age_days: number }[];
     readonly problems: readonly string[];
@@ -146,11 +151,30 @@ function health(registry: Registry, sources: MetricSources): void {
     [{ result: 'ok' }, sources.probes().ok],
     [{ result: 'failed' }, sources.probes().failed],
   ]);
-  counter(registry, 'reports_total', 'Reports of proxies by what became of them.', ['result'], () =>
+  counter(registry, 'reports_total', 'Reports by what became of them.', ['result'], () =>
     Object.entries(sources.reports()).map(([result, value]) => [{ result }, value]),
   );
-  gauge(registry, 'reporter_fresh', '1 while the last report of a proxy is believed.', ['node'], () =>
-    sources.reporters().map(({ node, fresh }) => [{ node }, fresh ? 1 : 0]),
+  gauge(
+    registry,
+    'reporter_fresh',
+    '1 while the last report of a proxy or DNS node is believed.',
+    ['node'],
+    () => sources.reporters().map(({ node, fresh }) => [{ node }, fresh ? 1 : 0]),
+  );
+  gauge(registry, 'shed_ratio', 'Part of the answers that a full pool hands to the next.', ['pool'], () =>
+    sources.shedding().map(({ pool, share }) => [{ pool }, share]),
+  );
+  gauge(
+    registry,
+    'pool_utilisation_ratio',
+    'Load that the proxies of a pool report; 1 is full.',
+    ['pool'],
+    () =>
+      sources
+        .shedding()
+        .flatMap(
+          ({ pool, utilisation }): Rows => (utilisation === undefined ? [] : [[{ pool }, utilisation]]),
+        ),
   );
 }
 

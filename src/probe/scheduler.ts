@@ -13,7 +13,7 @@ import type { ProbeResult } from './attempt.js';
 import type { Check, Probe } from './probe.js';
 
 /** The parts of a monitor that the scheduler and its probes need. */
-export type ProbeMonitor = Check & Pick<Monitor, 'intervalMs' | 'fall' | 'rise'>;
+export type ProbeMonitor = Check & Pick<Monitor, 'intervalMs' | 'fall' | 'rise' | 'okReset'>;
 
 export interface ProbeTarget {
   readonly key: string;
@@ -255,5 +255,16 @@ function newJob(identity: string, { host, monitor }: ProbeTarget): Job {
 function identityOf({ host, monitor: m }: ProbeTarget): string {
   const question = m.type === 'tcp' ? [] : [m.path, m.method, m.host ?? null, m.status];
   const trust = m.type === 'https' ? m.verify : null;
-  return JSON.stringify([host, m.type, m.port, question, trust, m.intervalMs, m.timeoutMs, m.fall, m.rise]);
+  return JSON.stringify([
+    host,
+    m.type,
+    m.port,
+    question,
+    trust,
+    m.intervalMs,
+    m.timeoutMs,
+    m.fall,
+    m.rise,
+    m.okReset,
+  ]);
 }

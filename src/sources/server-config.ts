@@ -48,8 +48,16 @@ export interface ServerConfig {
   readonly geo: { readonly database: 'embedded' | readonly string[] };
   /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
-  readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
+  readonly reportTo: readonly ReportToConfig[];
   readonly log: { readonly level: ServerFile['log']['level'] };
+}
+
+/** Another DNS node. */
+export interface ReportToConfig {
+  readonly url: string;
+  readonly tokenFile?: string;
+  /** Its name, where its reports to this node count. */
+  readonly node?: string;
 }
 
 export interface SecureListenConfig {
@@ -116,10 +124,7 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
     state: locate('state', file.state),
     geo: { database: databaseOf(file.geo.database, locate) },
     api: apiOf(file.api, report, locate),
-    reportTo: file.report_to.map(({ url, token_file: tokenFile }) => ({
-      url,
-      ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
-    })),
+    reportTo: reportToOf(file, report, locate),
     log: file.log,
   };
 }
@@ -164,6 +169,26 @@ function dnsOf(
     ...(https && { https: { ...secureOf('dns.https', https, report, locate), path: https.path } }),
     proxies: prefixesOf('dns.proxy_protocol.from', dns.proxy_protocol.from, report),
   };
+}
+
+function reportToOf(
+  { report_to: receivers, node: self }: ServerFile,
+  report: Report,
+  locate: Locate,
+): readonly ReportToConfig[] {
+  const seen = new Set([self.name]);
+  return receivers.map(({ url, token_file: tokenFile, node }, index) => {
+    if (node !== undefined && seen.has(node)) {
+      const what = node === self.name ? 'is the name of this node' : 'is the node of an earlier entry';
+      report('report_to', `node: ${node} ${what}`, index);
+    }
+    if (node !== undefined) seen.add(node);
+    return {
+      url,
+      ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
+      ...(node === undefined ? {} : { node }),
+    };
+  });
 }
 
 function orOff(text: string): string | null {

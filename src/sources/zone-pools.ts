@@ -3,10 +3,12 @@
 import { TYPE } from '../core/dns/iana.js';
 import { isRdataError } from '../core/dns/rdata/codec.js';
 import { rdataCodec } from '../core/dns/rdata/table.js';
+import { JUDGEMENT_DEFAULTS } from '../core/health/judgement.js';
 import type { Endpoint, Family, Monitor, Pool, StatusRange } from '../core/zone/model.js';
 import { parseDuration } from './duration.js';
 import type { Path } from './schema-problems.js';
 import { type Draft, report } from './zone-draft.js';
+import { readJudgement } from './zone-judgement.js';
 import type { FileMonitor, FilePool, ZoneFile } from './zone-schema.js';
 
 export const MONITOR_DEFAULTS = {
@@ -19,6 +21,7 @@ export const MONITOR_DEFAULTS = {
   fall: 3,
   rise: 1,
   quorum: 'majority',
+  judgement: JUDGEMENT_DEFAULTS,
 } as const;
 
 export const POOL_DEFAULTS = { pick: 'weighted', minUp: 0.5, weight: 1 } as const;
@@ -72,6 +75,8 @@ export function readMonitor(draft: Draft, name: string, monitor: FileMonitor, at
     fall: monitor.fall ?? MONITOR_DEFAULTS.fall,
     rise: monitor.rise ?? MONITOR_DEFAULTS.rise,
     quorum: monitor.quorum ?? MONITOR_DEFAULTS.quorum,
+    ...(monitor.ok_reset !== undefined && { okReset: monitor.ok_reset }),
+    judgement: readJudgement(monitor),
   };
 }
 
@@ -100,6 +105,7 @@ function readPool(draft: Draft, name: string, pool: FilePool): Pool {
       readEndpoint(draft, endpoint, ['pools', name, 'endpoints', index], index),
     ),
     ...(fallback === undefined ? {} : { fallback }),
+    ...(pool.shed && { shed: pool.shed }),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { Duration } from './duration.js';
+import { JUDGEMENT_KEYS, SHED_KEY } from './zone-judgement.js';
 
 export const TTL_MAX = 604_800;
 export const LIMITS = {
@@ -117,6 +118,7 @@ const Monitor = Type.Object(
         { title: 'any, majority, all, or a number of observers from 1 to 64' },
       ),
     ),
+    ...JUDGEMENT_KEYS,
   },
   strict,
 );
@@ -151,6 +153,7 @@ const Pool = Type.Object(
     min_up: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
     endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: LIMITS.endpointsPerPool }),
     fallback: Type.Optional(Type.String()),
+    ...SHED_KEY,
   },
   strict,
 );

@@ -1,6 +1,6 @@
 import { SLOT_ALWAYS_DOWN, SLOT_ALWAYS_UP } from '../health/word.js';
 import type { Endpoint, Family, Pool, Zone } from '../zone/model.js';
-import { healthTarget } from '../zone/targets.js';
+import { healthTarget, shedTarget } from '../zone/targets.js';
 import { aliasTarget } from './alias-target.js';
 import type { Build } from './build.js';
 import { hashOf } from './name-table.js';
@@ -29,6 +29,8 @@ export function compilePools(build: Build, tree: ZoneTree, zone: number): void {
       const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
       fields.push(first, endpoints.length, total, neededWeight(pool.minUp, total));
     }
+    const shed = shedTarget(tree.zone, pool);
+    fields.push(shed ? build.input.slotOf(shed.key) : SLOT_ALWAYS_UP);
     build.pools.push(...fields);
   }
 }

@@ -2,7 +2,7 @@ import { rcodeName, typeName } from '../dns/iana.js';
 import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } from '../dns/message.js';
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
-import { unpackHealth } from '../health/word.js';
+import { SHARE_FULL, unpackHealth } from '../health/word.js';
 import type { Endpoint, Family, Steering } from '../zone/model.js';
 import { answer } from './answer.js';
 import type { SnapshotIndex } from './build.js';
@@ -159,6 +159,13 @@ class Narrator implements Trace {
     this.#steps.push({ step: 'pool', text, pool: model.name, up, total, serves, endpoints });
   }
 
+  part(pool: number, share: number, passed: boolean): void {
+    const { name } = this.#index.pools[pool]!.pool;
+    const percent = Math.max(Math.round((share * 100) / SHARE_FULL), 1);
+    const text = `pool ${name} takes ${percent} % of its answers now; this one ${passed ? 'goes on' : 'is among them'}`;
+    this.#steps.push({ step: 'pool', text, pool: name, share: share / SHARE_FULL, serves: !passed });
+  }
+
   noFamily(pool: number, family: number): void {
     const { name } = this.#index.pools[pool]!.pool;
     const text = `pool ${name} has no ${FAMILIES[family]} endpoint: passed by`;
@@ -205,10 +212,20 @@ class Narrator implements Trace {
     return this.#index.endpoints.flatMap((entry, i) => {
       if (entry.pool !== pool || entry.family !== family) return [];
       const slot = this.#snapshot.endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
-      const { down, forced, unknown } = unpackHealth(this.#health[slot]!);
+      const { down, forced, unknown, share = SHARE_FULL } = unpackHealth(this.#health[slot]!);
       const { weight, status } = entry.endpoint;
       const health = down ? 'down' : 'up';
-      return [{ endpoint: endpointText(entry.endpoint, family), weight, status, health, forced, unknown }];
+      return [
+        {
+          endpoint: endpointText(entry.endpoint, family),
+          weight,
+          status,
+          health,
+          forced,
+          unknown,
+          ...(share < SHARE_FULL && { share: share / SHARE_FULL }),
+        },
+      ];
     });
   }
 }

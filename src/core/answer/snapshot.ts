@@ -124,7 +124,7 @@ export const FAMILIES = ['A', 'AAAA', 'CNAME'] as const;
 
 export const PICK = { WEIGHTED: 0, ALL: 1, FIRST: 2, HASH: 3 } as const;
 
-/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up. */
+/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up; then SHED. */
 export const POOL = {
   PICK: 0,
   FAMILIES: 1,
@@ -133,7 +133,9 @@ export const POOL = {
   TOTAL: 2,
   NEEDED: 3,
   PER_FAMILY: 4,
-  STRIDE: 13,
+  /** The health word whose share says how many of its answers the pool keeps; that of "always up" where it sheds none. */
+  SHED: 13,
+  STRIDE: 14,
 } as const;
 
 export const ENDPOINT = {

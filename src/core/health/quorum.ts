@@ -1,23 +1,76 @@
 /**
  * From the views of several observers to one verdict. An observer without a fresh view leaves the count, so an
  * observer that dies can't take a target with it: stale is unknown, never down.
+ *
+ * The count has two rounds, so that a region with many observers has no more say than one with few:
+ *
+ *      eu: up up down ──majority──▶ up  ┐
+ *      us: down down  ──majority──▶ down├──majority──▶ up
+ *      ap: up         ──majority──▶ up  ┘
  */
 
 import type { Quorum } from '../zone/model.js';
+import type { ObserverScope } from './judgement.js';
 
 export type View = 'up' | 'down' | 'unknown';
 
 export interface Verdict {
   readonly state: 'up' | 'down';
-  /** `held`: nobody has a fresh view, so the last verdict stands. */
-  readonly basis: 'observers' | 'held';
+  /**
+   * `observers`: the count. `held`: too few have a fresh view, so the last verdict stands. `damped`: the count says
+   * up, but the target flaps and is kept down for a while.
+   */
+  readonly basis: 'observers' | 'held' | 'damped';
   /** Observers that say up, of those that have a view (`known`). */
   readonly up: number;
   readonly known: number;
 }
 
+/** What one observer says, and where it stands. */
+export interface Vote {
+  readonly view: View;
+  /** An observer that has no region stands in one of its own, the empty one. */
+  readonly region: string;
+}
+
+export interface QuorumRules {
+  readonly quorum: Quorum;
+  readonly from: ObserverScope;
+  /** At least 1. */
+  readonly minObservers: number;
+  /** Where this node stands: the region that decides under `from: regional`. */
+  readonly region: string;
+}
+
 /**
- * The verdict over `views`, which may be empty.
+ * The verdict over `votes`, which may be empty.
+ *
+ * | quorum   | up needs                                                                            |
+ * |----------|-------------------------------------------------------------------------------------|
+ * | any      | one observer that says up                                                           |
+ * | majority | more than half of the regions; of a region more than half of those known            |
+ * | all      | all of those known                                                                  |
+ * | N        | at least N observers, wherever they stand, or all known where fewer are known       |
+ *
+ * A tie is down. Under `from: regional` only the votes of one region count, so there is one round.
+ *
+ * @param last holds where fewer than `minObservers` are known.
+ */
+export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last: 'up' | 'down'): Verdict {
+  const { quorum, from, region, minObservers } = rules;
+  const counted = from === 'regional' ? votes.filter((vote) => vote.region === region) : votes;
+  const views = counted.map(({ view }) => view);
+  const flat = verdict(views, quorum, last);
+  if (flat.known < Math.max(minObservers, 1)) return { ...flat, state: last, basis: 'held' };
+  if (quorum !== 'majority') return flat;
+  const regions = [...byRegion(counted).values()].map(
+    (own): View => (own.some((view) => view !== 'unknown') ? verdict(own, quorum, last).state : 'unknown'),
+  );
+  return { ...flat, state: verdict(regions, quorum, last).state };
+}
+
+/**
+ * One round: the verdict over `views`, which may be empty.
  *
  * | quorum   | up needs                                       |
  * |----------|------------------------------------------------|
@@ -53,4 +106,14 @@ function needed(quorum: Quorum, known: number): number {
       quorum satisfies number;
       return Math.min(Math.max(quorum, 1), known);
   }
+}
+
+function byRegion(votes: readonly Vote[]): ReadonlyMap<string, readonly View[]> {
+  const regions = new Map<string, View[]>();
+  for (const { region, view } of votes) {
+    const views = regions.get(region);
+    if (views) views.push(view);
+    else regions.set(region, [view]);
+  }
+  return regions;
 }

@@ -2,6 +2,7 @@ import { draw, type Query } from '../answer/query.js';
 import { ANSWERS_MAX, ENDPOINT, PICK, POOL } from '../answer/snapshot.js';
 import { SLOT_ALWAYS_DOWN } from '../health/word.js';
 import { hashOfClient, mix } from './client.js';
+import { pickPartByWeight, weightNow } from './part.js';
 import { TAKE } from './steer.js';
 
 /**
@@ -31,6 +32,7 @@ export function pickEndpoints(
     case PICK.HASH:
       return pickByHash(query, first, end, take, chosen);
     default:
+      if (take === TAKE.PART) return pickPartByWeight(query, first, end, chosen);
       return pickByWeight(query, first, end, take, chosen);
   }
 }
@@ -76,7 +78,7 @@ function pickByHash(query: Query, first: number, end: number, take: number, chos
     const record = endpoint * ENDPOINT.STRIDE;
     // 0 < u < 1; weight / −ln(u) is the score of "Weighted distributed hash tables" (Schindelhauer 2005).
     const u = (mix(client ^ endpoints[record + ENDPOINT.IDENTITY]!) + 0.5) / 0x1_0000_0000;
-    const weight = endpoints[record + ENDPOINT.WEIGHT]!;
+    const weight = take === TAKE.PART ? weightNow(query, endpoint) : endpoints[record + ENDPOINT.WEIGHT]!;
     const score = (weight === 0 ? 1 : weight) / -Math.log(u);
     if (score <= bestScore) continue;
     bestScore = score;

@@ -1,7 +1,9 @@
 import { draw, type Query } from '../answer/query.js';
 import { REASON } from '../answer/reason.js';
 import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
+import { SHARE_FULL } from '../health/word.js';
 import { classOfClient, locateClient, narrowScope } from './client.js';
+import { passesOn, poolShare } from './part.js';
 import { canFailOpen, hasFamily, POOL_STATE, poolState } from './pool.js';
 
 /** Nothing to answer with: the pools are down and the record fails closed, or has no such family. */
@@ -15,6 +17,8 @@ export const TAKE = {
   SPARE: 1,
   /** All, whatever their health: failing open. */
   ALL: 2,
+  /** Endpoints that are up, some with part of their weight. */
+  PART: 3,
 } as const;
 
 /**
@@ -47,10 +51,8 @@ export function steer(query: Query, rrset: number): number {
 function walkChain(query: Query, list: number, family: number, failClosed: boolean): number {
   const { steering } = query.snapshot;
   const end = list + 1 + steering[list]!;
-  for (let i = list + 1; i < end; i++) {
-    const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) return chosen;
-  }
+  const live = firstLive(query, list + 1, end, family);
+  if (live !== NO_POOL) return live;
   if (failClosed) return failedClosed(query);
   query.reason = REASON.FAILING_OPEN;
   query.trace?.allDown('open');
@@ -60,17 +62,30 @@ function walkChain(query: Query, list: number, family: number, failClosed: boole
   return NO_POOL;
 }
 
+/**
+ * The first pool from `at` to `end` of `steering` that is up. One that takes part of its answers may pass this one
+ * on; it serves all the same where none of those behind it is up.
+ */
+function firstLive(query: Query, at: number, end: number, family: number): number {
+  const { steering } = query.snapshot;
+  let passed = NO_POOL;
+  for (let i = at; i < end; i++) {
+    const chosen = serve(query, steering[i]!, family);
+    if (chosen === NO_POOL) continue;
+    if ((chosen & 3) !== TAKE.PART || !passesOn(query, steering[i]!, family)) return chosen;
+    if (passed === NO_POOL) passed = chosen;
+  }
+  return passed;
+}
+
 /** By weight among the pools of `[count, pool, weight, …]` that are up; then the fallback chain behind it. */
 function chooseWeighted(query: Query, list: number, family: number, failClosed: boolean): number {
   const { steering } = query.snapshot;
   const end = list + 1 + 2 * steering[list]!;
   const live = drawPool(query, list, family, true);
   if (live !== NO_POOL) return live;
-  const fallbacks = end + 1 + steering[end]!;
-  for (let i = end + 1; i < fallbacks; i++) {
-    const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) return chosen;
-  }
+  const behind = firstLive(query, end + 1, end + 1 + steering[end]!, family);
+  if (behind !== NO_POOL) return behind;
   if (failClosed) return failedClosed(query);
   query.reason = REASON.FAILING_OPEN;
   query.trace?.allDown('open');
@@ -87,8 +102,9 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
   let total = 0;
   let usable = 0;
   for (let i = list + 1; i < end; i += 2) {
-    if (!takes(query, steering[i]!, family, live)) continue;
-    total += steering[i + 1]!;
+    const share = takes(query, steering[i]!, family, live);
+    if (share === 0) continue;
+    total += steering[i + 1]! * share;
     usable++;
   }
   if (usable === 0) return NO_POOL;
@@ -99,8 +115,9 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
   query.trace = null;
   let chosen = NO_POOL;
   for (let i = list + 1; i < end && chosen === NO_POOL; i += 2) {
-    if (!takes(query, steering[i]!, family, live)) continue;
-    left -= even ? 1 : steering[i + 1]!;
+    const share = takes(query, steering[i]!, family, live);
+    if (share === 0) continue;
+    left -= even ? 1 : steering[i + 1]! * share;
     if (left < 0) chosen = live ? serve(query, steering[i]!, family) : (steering[i]! << 2) | TAKE.ALL;
   }
   query.trace = trace;
@@ -108,9 +125,13 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
   return chosen;
 }
 
-function takes(query: Query, pool: number, family: number, live: boolean): boolean {
-  if (!live) return canFailOpen(query, pool, family);
-  return hasFamily(query, pool, family) && poolState(query, pool, family) !== POOL_STATE.DOWN;
+/** What part of its weight a pool takes, in 256ths; 0 where it can't serve. */
+function takes(query: Query, pool: number, family: number, live: boolean): number {
+  if (!live) return canFailOpen(query, pool, family) ? SHARE_FULL : 0;
+  if (!hasFamily(query, pool, family)) return 0;
+  const state = poolState(query, pool, family);
+  if (state === POOL_STATE.PART) return poolShare(query, pool, family);
+  return state === POOL_STATE.DOWN ? 0 : SHARE_FULL;
 }
 
 function serve(query: Query, pool: number, family: number): number {
@@ -123,6 +144,8 @@ function serve(query: Query, pool: number, family: number): number {
       return (pool << 2) | TAKE.UP;
     case POOL_STATE.SPARE:
       return (pool << 2) | TAKE.SPARE;
+    case POOL_STATE.PART:
+      return (pool << 2) | TAKE.PART;
     default:
       return NO_POOL;
   }

@@ -6,6 +6,9 @@
  * it, `core/zone/validate.ts` judges it, `core/answer/compile.ts` turns it into tables.
  */
 
+import type { Judgement } from '../health/judgement.js';
+import type { ShedRules } from '../health/shed.js';
+
 /** An address family of an answer; `CNAME` endpoints are names instead of addresses. */
 export type Family = 'A' | 'AAAA' | 'CNAME';
 
@@ -46,7 +49,10 @@ export interface Monitor {
   readonly timeoutMs: number;
   readonly fall: number;
   readonly rise: number;
+  /** Successes in a row that make failures forgotten; 1 where absent. */
+  readonly okReset?: number;
   readonly quorum: Quorum;
+  readonly judgement: Judgement;
 }
 
 /** `obey` follows health; `up` and `down` are fixed by the operator. */
@@ -75,6 +81,8 @@ export interface Pool {
   readonly minUp: number;
   readonly endpoints: readonly Endpoint[];
   readonly fallback?: string;
+  /** Hands a growing share of its answers to the next pool when its proxies are full. */
+  readonly shed?: ShedRules;
 }
 
 /** What a rule asks for; an empty rule is the default. A rule matches if any of its targets does. */

@@ -1,5 +1,6 @@
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
+import type { ShedRules } from '../health/shed.js';
 import type { Endpoint, Family, Monitor, Pool, Zone } from './model.js';
 
 /** One thing whose health is watched: an address of an endpoint, by one monitor and perhaps a proxy's reports. */
@@ -11,6 +12,19 @@ export interface HealthTarget {
   readonly monitor?: Monitor;
   readonly proxy?: string;
   readonly service?: string;
+  /** Present where this is no endpoint but a pool whose load is watched. */
+  readonly shed?: ShedTarget;
+}
+
+/** A pool that sheds load, the proxies that tell of its load, and the group of pools that it can hand over to. */
+export interface ShedTarget {
+  readonly rules: ShedRules;
+  /** All shedding pools of a zone are one group. */
+  readonly group: string;
+  readonly region: string;
+  readonly sources: readonly { readonly proxy: string; readonly service?: string }[];
+  /** How long clients keep answers: the longest TTL of the zone's dynamic records, seconds. */
+  readonly ttlSeconds: number;
 }
 
 const FAMILIES: readonly Family[] = ['A', 'AAAA', 'CNAME'];
@@ -19,6 +33,8 @@ const FAMILIES: readonly Family[] = ['A', 'AAAA', 'CNAME'];
 export function healthTargets(zone: Zone): ReadonlyMap<string, HealthTarget> {
   const targets = new Map<string, HealthTarget>();
   for (const pool of zone.pools.values()) {
+    const shed = shedTarget(zone, pool);
+    if (shed) targets.set(shed.key, shed);
     for (const endpoint of pool.endpoints) {
       for (const family of FAMILIES) {
         const target = healthTarget(zone, pool, endpoint, family);
@@ -51,6 +67,49 @@ export function healthTarget(
     ...(endpoint.proxy !== undefined && { proxy: endpoint.proxy }),
     ...(endpoint.service !== undefined && { service: endpoint.service }),
   };
+}
+
+/** The load of a pool that sheds; undefined for all others. */
+export function shedTarget(zone: Zone, pool: Pool): HealthTarget | undefined {
+  if (!pool.shed) return undefined;
+  const sources = new Map<string, ShedTarget['sources'][number]>();
+  for (const { proxy, service } of pool.endpoints) {
+    if (proxy === undefined) continue;
+    sources.set(`${proxy}/${service ?? ''}`, { proxy, ...(service !== undefined && { service }) });
+  }
+  return {
+    key: JSON.stringify(['shed', zone.origin, pool.name]),
+    host: `pool ${pool.name} of ${zone.origin}`,
+    shed: {
+      rules: pool.shed,
+      group: zone.origin,
+      region: pool.region ?? pool.name,
+      sources: [...sources.values()],
+      ttlSeconds: longestTtl(zone),
+    },
+  };
+}
+
+/** Of the dynamic records; a zone with many pools is counted through once. */
+function longestTtl(zone: Zone): number {
+  const known = longestTtls.get(zone);
+  if (known !== undefined) return known;
+  let longest = 1;
+  for (const rrset of zone.rrsets) if (rrset.kind === 'dynamic') longest = Math.max(longest, rrset.ttl);
+  longestTtls.set(zone, longest);
+  return longest;
+}
+
+const longestTtls = new WeakMap<Zone, number>();
+
+/**
+ * What a probe of this target asks and how its results are counted, the same text on every node: by it DNS nodes tell
+ * each other of their views. Undefined where nothing is probed.
+ */
+export function probeIdentity({ host, monitor }: HealthTarget): string | undefined {
+  if (!monitor) return undefined;
+  const { name: _, quorum: _quorum, judgement: _judgement, ...question } = monitor;
+  return JSON.stringify([host, question]);
 }
 
 /** All of a monitor but its name: two zones may name the same check differently. */

@@ -4,19 +4,24 @@ import { TYPE } from '../dns/iana.js';
 import { rdataText } from '../dns/rdata/table.js';
 import { allowed, type Findings } from './finding.js';
 import type { Family, Monitor, Pool, Zone } from './model.js';
+import { validateJudgement, validateShed } from './validate-judgement.js';
 
 export const QUORUM_MAX = 64;
 const WEIGHT_MAX = 65_535;
 const FAMILIES: readonly Family[] = ['A', 'AAAA', 'CNAME'];
 
 export function validateMonitors(zone: Zone, findings: Findings): void {
-  for (const monitor of zone.monitors.values()) validateMonitor(monitor, findings);
+  for (const monitor of zone.monitors.values()) {
+    validateMonitor(monitor, findings);
+    validateJudgement(monitor, findings);
+  }
 }
 
 export function validatePools(zone: Zone, findings: Findings): void {
   for (const pool of zone.pools.values()) {
     validateReferences(zone, pool, findings);
     validateEndpoints(pool, findings);
+    validateShed(pool, findings);
     if (!(pool.minUp >= 0 && pool.minUp <= 1)) {
       findings.add(['pools', pool.name, 'min_up'], 'out-of-range', 'must be a number from 0 to 1');
     }

@@ -111,7 +111,7 @@ describe('errors', () => {
     });
 
   it('answer 413 to a body that is too large', async () => {
-    expectProblem(await post(JSON.stringify({ x: 'x'.repeat(300_000) })), 413, 'too_large');
+    expectProblem(await post(JSON.stringify({ x: 'x'.repeat(2_200_000) })), 413, 'too_large');
   });
 
   it('answer 415 to another media type', async () => {

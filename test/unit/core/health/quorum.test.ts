@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type View, verdict } from '../../../../src/core/health/quorum.js';
+import {
+  type QuorumRules,
+  regionalVerdict,
+  type View,
+  type Vote,
+  verdict,
+} from '../../../../src/core/health/quorum.js';
 import type { Quorum } from '../../../../src/core/zone/model.js';
 
 const VIEWS: Readonly<Record<string, View>> = { u: 'up', d: 'down', '?': 'unknown' };
@@ -47,5 +53,57 @@ describe('verdict()', () => {
       up: 2,
       known: 3,
     });
+  });
+});
+
+/** `eu:uud us:?` */
+function votes(text: string): Vote[] {
+  return text
+    .split(' ')
+    .filter((part) => part !== '')
+    .flatMap((part) => {
+      const [region = '', letters = ''] = part.split(':');
+      return views(letters).map((view) => ({ view, region }));
+    });
+}
+
+const RULES: QuorumRules = { quorum: 'majority', from: 'global', minObservers: 1, region: 'eu' };
+
+describe('regionalVerdict()', () => {
+  it.each<[string, Partial<QuorumRules>, string, 'up' | 'down']>([
+    ['a region with many observers has one voice', {}, 'eu:ddddd us:u ap:u', 'up'],
+    ['the majority inside of a region speaks for it', {}, 'eu:uud us:uud ap:ddd', 'up'],
+    ['a tie inside of a region is down', {}, 'eu:ud us:ud ap:u', 'down'],
+    ['a tie of two regions is down', {}, 'eu:u us:d', 'down'],
+    ['a region of which nothing is known has no voice', {}, 'eu:??? us:d ap:?u', 'down'],
+    ['a region of which nothing is known is no vote against', {}, 'eu:? us:u', 'up'],
+    ['any: one observer anywhere', { quorum: 'any' }, 'eu:dd us:du', 'up'],
+    ['all: every observer', { quorum: 'all' }, 'eu:uu us:ud', 'down'],
+    ['N counts observers, wherever they stand', { quorum: 3 }, 'eu:uu us:du ap:d', 'up'],
+    ['N counts observers, and two are not three', { quorum: 3 }, 'eu:uu us:dd ap:d', 'down'],
+    ['regional: only the own region counts', { from: 'regional' }, 'eu:dd us:u ap:uuu', 'down'],
+    ['regional: a tie is down', { from: 'regional' }, 'eu:ud us:u ap:u', 'down'],
+    ['regional, for a node without region', { from: 'regional', region: '' }, ':u us:d ap:d', 'up'],
+  ])('%s', (_, changes, text, expected) => {
+    for (const last of ['up', 'down'] as const) {
+      const found = regionalVerdict(votes(text), { ...RULES, ...changes }, last);
+      expect(found).toMatchObject({ state: expected, basis: 'observers' });
+    }
+  });
+
+  it.each<[string, Partial<QuorumRules>, string]>([
+    ['nobody is known', {}, 'eu:? us:?'],
+    ['fewer are known than must be', { minObservers: 3 }, 'eu:u? us:u'],
+    ['nobody of the own region is known', { from: 'regional' }, 'eu:? us:uu'],
+    [
+      'fewer of the own region are known than must be',
+      { from: 'regional', minObservers: 2 },
+      'eu:u us:uu ap:uu',
+    ],
+  ])('holds the last verdict where %s', (_, changes, text) => {
+    for (const last of ['up', 'down'] as const) {
+      const found = regionalVerdict(votes(text), { ...RULES, ...changes }, last);
+      expect(found).toMatchObject({ state: last, basis: 'held' });
+    }
   });
 });

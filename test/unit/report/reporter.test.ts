@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Report, ServiceReport } from '../../../src/core/health/report.js';
-import { Reporter, type ReportFetch } from '../../../src/proxy/reporter.js';
+import type { ReportFetch } from '../../../src/report/delivery.js';
+import { Reporter } from '../../../src/report/reporter.js';
 
 const RECEIVER = { url: 'http://dns-1:8300', readToken: null };
 
@@ -45,7 +46,7 @@ class World {
         random: () => 0.5,
         fetch: this.fetch,
         services: () => this.services,
-        log: { info: () => {}, warn: (_, message) => this.warnings.push(message), error: () => {} },
+        log: { info: () => {}, warn: (_, message) => this.warnings.push(message) },
         timers: {
           set: (callback, delayMs) => {
             this.#timers.set(this.#next, { at: this.nowMs + delayMs, callback });
