@@ -12,6 +12,8 @@ export interface Observation {
   readonly atMs: number;
   readonly expiresMs: number;
   readonly detail: string;
+  /** The proxy that owns the address tells of itself. */
+  readonly owner?: true;
   /** Of this node's own probes: how long it takes them to change their view at least. */
   readonly flipMs?: number;
 }
@@ -71,7 +73,7 @@ export function peerObservation({ last, up, down }: PeerViews, probeId: string):
 
 /** What a proxy says of one of its services, or of all of them. */
 export function proxyObservation({ report, atMs, expiresMs }: HeldReport, service?: string): Observation {
-  return { ...reportedView(report, service), region: report.region, atMs, expiresMs };
+  return { ...reportedView(report, service), region: report.region, atMs, expiresMs, owner: true };
 }
 
 /**

@@ -262,6 +262,7 @@ export class ObserverBook {
     const votes = [...entry.observations.values()].map((observation) => ({
       view: viewAt(observation, nowMs),
       region: observation.region,
+      ...(observation.owner && { owner: true }),
     }));
     const judgement = judgementOf(entry);
     const rules = { quorum: entry.target.quorum, ...judgement, region: this.#region };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { type View, verdict } from '../../src/core/health/quorum.js';
+import { regionalVerdict, type View, verdict } from '../../src/core/health/quorum.js';
 import {
   afterProbe,
   checksToFlip,
@@ -110,6 +110,49 @@ describe('the health word', () => {
           back.unknown === given.unknown &&
           back.ttlSeconds === given.ttlSeconds
         );
+      }),
+    );
+  });
+});
+
+describe('the verdict of observers in several regions', () => {
+  const region = fc.constantFrom('eu', 'us', 'ap', 'sa');
+  const votes = fc.array(fc.record({ view: fc.constantFrom<View>('up', 'down', 'unknown'), region }), {
+    maxLength: 20,
+  });
+  const rules = { quorum: 'majority', from: 'global', minObservers: 1, region: 'eu' } as const;
+
+  it('is never down while more than half of those known, or of the regions, see it up', () => {
+    fc.assert(
+      fc.property(votes, (given) => {
+        const known = given.filter(({ view }) => view !== 'unknown');
+        const up = known.filter(({ view }) => view === 'up').length;
+        return up * 2 <= known.length || regionalVerdict(given, rules, 'down').state === 'up';
+      }),
+    );
+  });
+
+  it('is down where nobody sees it up, and up where nobody sees it down', () => {
+    fc.assert(
+      fc.property(votes, fc.boolean(), (given, up) => {
+        const view = up ? 'up' : 'down';
+        const agreed = given.map((vote) =>
+          vote.view === 'unknown' ? vote : { ...vote, view: view as View },
+        );
+        const { state, basis } = regionalVerdict(agreed, rules, up ? 'down' : 'up');
+        return basis === 'held' || state === view;
+      }),
+    );
+  });
+
+  it('never becomes worse when one observer changes from down to up', () => {
+    fc.assert(
+      fc.property(votes, fc.nat(19), (given, index) => {
+        const vote = given[index];
+        if (vote?.view !== 'down') return true;
+        const better = given.with(index, { ...vote, view: 'up' });
+        const before = regionalVerdict(given, rules, 'up').state;
+        return before === 'down' || regionalVerdict(better, rules, 'up').state === 'up';
       }),
     );
   });

@@ -2,11 +2,17 @@
  * From the views of several observers to one verdict. An observer without a fresh view leaves the count, so an
  * observer that dies can't take a target with it: stale is unknown, never down.
  *
- * The count has two rounds, so that a region with many observers has no more say than one with few:
+ * `majority` counts twice, and only both counts together take a target down:
  *
- *      eu: up up down ──majority──▶ up  ┐
- *      us: down down  ──majority──▶ down├──majority──▶ up
- *      ap: up         ──majority──▶ up  ┘
+ *      eu: up up down ──▶ up              by region, so that a region with many observers, all of them behind one
+ *      us: down down  ──▶ down ──▶ up     broken link, has no more say than one with few;
+ *      ap: up down    ──▶ –
+ *      up up down down down up down       by observer, so that few observers, each the only one of its region, have
+ *                              ──▶ down   no more say than many.
+ *
+ * So a minority, of either kind, never takes down what the majority sees. The owner of an address, a proxy, sees what
+ * no probe from outside does: what is behind it, and that it is about to go. Many probes must not drown its one
+ * voice, so it is asked by itself.
  */
 
 import type { Quorum } from '../zone/model.js';
@@ -31,6 +37,8 @@ export interface Vote {
   readonly view: View;
   /** An observer that has no region stands in one of its own, the empty one. */
   readonly region: string;
+  /** The observer is the target: it tells of itself. */
+  readonly owner?: boolean;
 }
 
 export interface QuorumRules {
@@ -48,25 +56,40 @@ export interface QuorumRules {
  * | quorum   | up needs                                                                            |
  * |----------|-------------------------------------------------------------------------------------|
  * | any      | one observer that says up                                                           |
- * | majority | more than half of the regions; of a region more than half of those known            |
+ * | majority | more than half of the regions (of a region more than half of those known; one with  |
+ * |          | a tie has no voice), or more than half of all known; and the owner, where it is     |
+ * |          | known                                                                               |
  * | all      | all of those known                                                                  |
  * | N        | at least N observers, wherever they stand, or all known where fewer are known       |
  *
- * A tie is down. Under `from: regional` only the votes of one region count, so there is one round.
+ * A tie is down. Under `from: regional` only the votes of one region and the owner's count, so there is one round.
  *
  * @param last holds where fewer than `minObservers` are known.
  */
 export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last: 'up' | 'down'): Verdict {
   const { quorum, from, region, minObservers } = rules;
-  const counted = from === 'regional' ? votes.filter((vote) => vote.region === region) : votes;
+  const counted = from === 'regional' ? votes.filter((vote) => vote.owner || vote.region === region) : votes;
   const views = counted.map(({ view }) => view);
   const flat = verdict(views, quorum, last);
   if (flat.known < Math.max(minObservers, 1)) return { ...flat, state: last, basis: 'held' };
   if (quorum !== 'majority') return flat;
-  const regions = [...byRegion(counted).values()].map(
-    (own): View => (own.some((view) => view !== 'unknown') ? verdict(own, quorum, last).state : 'unknown'),
-  );
-  return { ...flat, state: verdict(regions, quorum, last).state };
+  const owners = counted.filter(({ owner }) => owner).map(({ view }) => view);
+  const regions = [...byRegion(counted).values()];
+  const byObserver = oneView(regions.flat());
+  const up = byObserver === 'up' || oneView(regions.map(voiceOf)) === 'up';
+  return { ...flat, state: verdict([up ? 'up' : byObserver, ...owners], 'all', last).state };
+}
+
+/** What a region says: nothing where it is divided. */
+function voiceOf(views: readonly View[]): View {
+  const { up, known } = verdict(views, 'majority', 'up');
+  return up * 2 === known ? 'unknown' : oneView(views);
+}
+
+/** What the majority of some views is, unknown where nothing is known. */
+function oneView(views: readonly View[]): View {
+  const { state, known } = verdict(views, 'majority', 'up');
+  return known === 0 ? 'unknown' : state;
 }
 
 /**
@@ -108,9 +131,11 @@ function needed(quorum: Quorum, known: number): number {
   }
 }
 
+/** The views of all but owners. */
 function byRegion(votes: readonly Vote[]): ReadonlyMap<string, readonly View[]> {
   const regions = new Map<string, View[]>();
-  for (const { region, view } of votes) {
+  for (const { region, view, owner } of votes) {
+    if (owner) continue;
     const views = regions.get(region);
     if (views) views.push(view);
     else regions.set(region, [view]);

@@ -56,14 +56,15 @@ describe('verdict()', () => {
   });
 });
 
-/** `eu:uud us:?` */
+/** `eu:uud us:? owner:d` */
 function votes(text: string): Vote[] {
   return text
     .split(' ')
     .filter((part) => part !== '')
     .flatMap((part) => {
       const [region = '', letters = ''] = part.split(':');
-      return views(letters).map((view) => ({ view, region }));
+      const owner = region === 'owner' && { owner: true };
+      return views(letters).map((view) => ({ view, region, ...owner }));
     });
 }
 
@@ -72,8 +73,12 @@ const RULES: QuorumRules = { quorum: 'majority', from: 'global', minObservers: 1
 describe('regionalVerdict()', () => {
   it.each<[string, Partial<QuorumRules>, string, 'up' | 'down']>([
     ['a region with many observers has one voice', {}, 'eu:ddddd us:u ap:u', 'up'],
+    ['few observers, each alone in its region, are outvoted by many', {}, 'eu:uuuu us:d ap:d', 'up'],
+    ['both counts together take down', {}, 'eu:udd us:d ap:u', 'down'],
     ['the majority inside of a region speaks for it', {}, 'eu:uud us:uud ap:ddd', 'up'],
-    ['a tie inside of a region is down', {}, 'eu:ud us:ud ap:u', 'down'],
+    ['a region with a tie has no voice', {}, 'eu:ud us:ddd ap:u ca:u', 'up'],
+    ['regions with ties are no votes against', {}, 'eu:ud us:ud ap:u', 'up'],
+    ['a tie of everything is down', {}, 'eu:ud us:ud', 'down'],
     ['a tie of two regions is down', {}, 'eu:u us:d', 'down'],
     ['a region of which nothing is known has no voice', {}, 'eu:??? us:d ap:?u', 'down'],
     ['a region of which nothing is known is no vote against', {}, 'eu:? us:u', 'up'],
@@ -84,6 +89,13 @@ describe('regionalVerdict()', () => {
     ['regional: only the own region counts', { from: 'regional' }, 'eu:dd us:u ap:uuu', 'down'],
     ['regional: a tie is down', { from: 'regional' }, 'eu:ud us:u ap:u', 'down'],
     ['regional, for a node without region', { from: 'regional', region: '' }, ':u us:d ap:d', 'up'],
+    ['the owner of the address can say that it is down', {}, 'eu:u us:u ap:u owner:d', 'down'],
+    ['the owner can not say that it is up where others do not see it', {}, 'eu:d us:d ap:u owner:u', 'down'],
+    ['the owner is asked where nobody probes', {}, 'owner:u', 'up'],
+    ['the owner that is silent changes nothing', {}, 'eu:u us:u owner:?', 'up'],
+    ['the owner and one probe, a tie, is down', {}, 'eu:d owner:u', 'down'],
+    ['regional: the owner counts wherever it stands', { from: 'regional' }, 'eu:u us:u owner:d', 'down'],
+    ['any: the owner is one of many', { quorum: 'any' }, 'eu:u us:u owner:d', 'up'],
   ])('%s', (_, changes, text, expected) => {
     for (const last of ['up', 'down'] as const) {
       const found = regionalVerdict(votes(text), { ...RULES, ...changes }, last);
