@@ -64,6 +64,7 @@ export interface Transition {
 export class HealthWatch {
   readonly table: Int32Array;
   readonly #modules: HealthModules;
+  readonly #startMs: number;
   readonly #targetsMax: number;
   readonly #slots: HealthSlots;
   readonly #book: ObserverBook;
@@ -81,6 +82,7 @@ export class HealthWatch {
 
   constructor(modules: HealthModules, options: HealthOptions = {}) {
     this.#modules = modules;
+    this.#startMs = modules.now() - modules.monotonic();
     this.#targetsMax = options.targetsMax ?? TARGETS_MAX;
     this.#slots = new HealthSlots(this.#targetsMax);
     this.table = createHealthTable(
@@ -100,7 +102,7 @@ export class HealthWatch {
           if (state.state === 'unknown') return;
           const monitor = this.#targets.get(key)?.monitor;
           const flipMs = monitor && checksToFlip(state, monitor) * monitor.intervalMs;
-          this.#book.probeResult(key, state.state === 'up', result.detail, modules.now(), flipMs);
+          this.#book.probeResult(key, state.state === 'up', result.detail, this.#now(), flipMs);
           this.#store(key);
           if (changed) for (const listener of this.#probeListeners) listener();
         },
@@ -119,7 +121,7 @@ export class HealthWatch {
     this.#targets = targets;
     for (const key of fresh) this.#slots.take(key);
     const list = [...targets.values()];
-    this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#modules.now());
+    this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#now());
     this.#shedder.setTargets(list);
     for (const key of fresh) {
       if (targets.get(key)?.shed) this.#storeWord(key, wordOfPool(SHARE_FULL));
@@ -146,28 +148,41 @@ export class HealthWatch {
   }
 
   report(report: Report): ReportOutcome {
-    const nowMs = this.#modules.now();
-    const outcome = this.#book.report(report, nowMs);
+    const nowMs = this.#now();
+    const clockMs = this.#modules.now();
+    const outcome = this.#book.report(report, nowMs, clockMs);
     if (outcome.outcome === 'ignored' && this.#refusals.tells(report.node, outcome.code, nowMs)) {
       const { node, epoch, sequence, sent } = report;
-      const facts = { node, code: outcome.code, epoch, sequence, aheadMs: sent - nowMs };
+      const facts = { node, code: outcome.code, epoch, sequence, aheadMs: sent - clockMs };
       this.#modules.log.warn(facts, 'a report is ignored');
     }
     return outcome;
   }
 
   describe(key: string): TargetDescription | undefined {
-    return this.#book.describe(key, this.#modules.now());
+    const found = this.#book.describe(key, this.#now());
+    if (!found) return undefined;
+    const { sinceMs, heldDownUntilMs } = found;
+    return {
+      ...found,
+      sinceMs: this.#toClock(sinceMs),
+      ...(heldDownUntilMs !== undefined && { heldDownUntilMs: this.#toClock(heldDownUntilMs) }),
+    };
+  }
+
+  /** The verdict of a target; undefined for an unknown key. */
+  verdictOf(key: string): Verdict | undefined {
+    return this.#book.verdict(key);
   }
 
   /** What part of its weight a target takes now, in 256ths. */
   shareOf(key: string): number {
-    return this.#book.share(key, this.#modules.now());
+    return this.#book.share(key, this.#now());
   }
 
   /** What this node's own probes say now: what it reports to its peers. */
   probeViews(): ProbeViews {
-    return this.#book.probeViews(this.#modules.now());
+    return this.#book.probeViews(this.#now());
   }
 
   /** Calls a listener at once when a probe changes its mind. */
@@ -186,12 +201,12 @@ export class HealthWatch {
   }
 
   get reporters(): readonly ReporterDescription[] {
-    return this.#book.reporters(this.#modules.now());
+    return this.#book.reporters(this.#now());
   }
 
   /** The DNS nodes whose reports count. */
   get peers(): readonly ReporterDescription[] {
-    return this.#book.reports.describePeers(this.#modules.now());
+    return this.#book.reports.describePeers(this.#now());
   }
 
   get shedding(): readonly ShedDescription[] {
@@ -228,6 +243,18 @@ export class HealthWatch {
     this.#scheduler.close();
   }
 
+  /**
+   * Milliseconds that never go back, near those since 1970 at the start. Views, ramps and damping must not suffer when
+   * the clock is set; what people and other nodes read is the clock's.
+   */
+  #now(): number {
+    return this.#startMs + this.#modules.monotonic();
+  }
+
+  #toClock(ms: number): number {
+    return Math.round(ms - this.#now() + this.#modules.now());
+  }
+
   #arm(): void {
     this.#timer = this.#modules.timers.setTimeout(() => {
       this.#step();
@@ -236,7 +263,7 @@ export class HealthWatch {
   }
 
   #step(): void {
-    const nowMs = this.#modules.now();
+    const nowMs = this.#now();
     this.#book.expire(nowMs);
     for (const key of this.#ramping) this.#store(key);
     for (const [key, kept] of this.#shedder.step(nowMs)) this.#storeWord(key, wordOfPool(kept));
@@ -248,7 +275,7 @@ export class HealthWatch {
     this.#changes++;
     const target = this.#targets.get(key);
     if (!target) return;
-    const seen = this.#book.describe(key, this.#modules.now())?.observers ?? [];
+    const seen = this.#book.describe(key, this.#now())?.observers ?? [];
     const observers = seen.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`);
     const facts = { target: target.host, monitor: target.monitor?.name, observers };
     this.#modules.log[next.state === 'down' ? 'warn' : 'info'](facts, `${target.host} is ${next.state}`);
@@ -263,7 +290,7 @@ export class HealthWatch {
       this.#ramping.delete(key);
       return;
     }
-    const nowMs = this.#modules.now();
+    const nowMs = this.#now();
     const share = this.#book.share(key, nowMs);
     if (share < SHARE_FULL) this.#ramping.add(key);
     else this.#ramping.delete(key);

@@ -1,7 +1,7 @@
 /**
  * The book of observations of a DNS node: who sees what of each target, how fresh that is, and what the quorum
- * makes of it. It has no timers and no clock of its own: every method takes the time, milliseconds since 1970,
- * and the owner calls `expire` about once a second.
+ * makes of it. It has no timers and no clock of its own: every method takes the time, milliseconds from any start that
+ * never go back, and the owner calls `expire` about once a second.
  *
  * Observers of a target: `probe` (this node's own probes), `dns:<node>` (the probes of another DNS node, by its
  * reports), and `proxy:<node>/<service>` (the reports of the proxy that owns the address).
@@ -125,7 +125,7 @@ export class ObserverBook {
     for (const entry of this.#entries.values()) {
       this.#forgetOthers(entry);
       observeProxy(entry, this.#reports);
-      for (const peer of peers) if (peer) observePeer(entry, peer);
+      for (const peer of peers) if (peer) observePeer(entry, peer, nowMs);
       this.#judge(entry, nowMs);
     }
   }
@@ -144,9 +144,9 @@ export class ObserverBook {
     this.#judge(entry, nowMs);
   }
 
-  /** Takes a report of a proxy or a peer. Its form must have been checked; its order and age are checked here. */
-  report(report: Report, nowMs: number): ReportOutcome {
-    const outcome = this.#reports.take(report, nowMs);
+  /** Takes a report of a proxy or a peer. Its form must have been checked; its order and age are checked here. `clockMs`: since 1970. */
+  report(report: Report, nowMs: number, clockMs: number = nowMs): ReportOutcome {
+    const outcome = this.#reports.take(report, nowMs, clockMs);
     if (outcome.outcome === 'ignored') return outcome;
     for (const entry of this.#byProxy.get(report.node) ?? []) {
       observeProxy(entry, this.#reports);
@@ -155,7 +155,7 @@ export class ObserverBook {
     const views = this.#reports.peers.has(report.node) && this.#viewsOf(report.node);
     if (!views) return outcome;
     for (const entry of this.#entries.values()) {
-      if (observePeer(entry, views)) this.#judge(entry, nowMs);
+      if (observePeer(entry, views, nowMs)) this.#judge(entry, nowMs);
     }
     return outcome;
   }
@@ -308,12 +308,15 @@ function describeView({ observations }: Entry, observer: string, nowMs: number):
   };
 }
 
-/** Notes what a peer sees of a target; false where nobody probes it. */
-function observePeer({ target, observations }: Entry, views: PeerViews): boolean {
+/** Notes what a peer sees of a target; whether that is another view than before. */
+function observePeer({ target, observations }: Entry, views: PeerViews, nowMs: number): boolean {
   const { probeId } = target;
   if (probeId === undefined || target.probed === false) return false;
-  observations.set(peerObserver(views.last.report.node), peerObservation(views, probeId));
-  return true;
+  const name = peerObserver(views.last.report.node);
+  const before = observations.get(name);
+  const next = peerObservation(views, probeId);
+  observations.set(name, next);
+  return !before || viewAt(before, nowMs) !== viewAt(next, nowMs) || before.region !== next.region;
 }
 
 function observeProxy({ target, observations }: Entry, reports: ReportBook): void {

@@ -1,6 +1,6 @@
 /**
  * The reports of a DNS node's proxies and peers: who may report, the last report of each, and how old it is. It has no
- * clock of its own: every method takes the time, milliseconds since 1970.
+ * clock of its own: every method takes the time, milliseconds from any start that never go back.
  */
 
 import {
@@ -64,12 +64,10 @@ export class ReportBook {
     }
   }
 
-  /** Takes a report whose form was checked; its order and age are checked here. */
-  take(report: Report, nowMs: number): ReportOutcome {
+  /** Takes a report whose form was checked; its order and age are checked here. `clockMs`: milliseconds since 1970. */
+  take(report: Report, nowMs: number, clockMs: number): ReportOutcome {
     const reporter = this.#reporters.get(report.node);
-    const code = reporter
-      ? reportRefusal(report, reporter.last && { ...reporter.last.report, ...reporter.last }, nowMs)
-      : 'unknown_node';
+    const code = reporter ? reportRefusal(report, lastSeen(reporter.last), nowMs, clockMs) : 'unknown_node';
     if (!reporter || code) {
       const ignored = code ?? 'unknown_node';
       this.#counters[ignored]++;
@@ -125,4 +123,8 @@ export class ReportBook {
     const ageMs = Math.max(nowMs - last.atMs, 0);
     return { node, region, state, fresh: nowMs < last.expiresMs, ageMs, epoch, sequence };
   }
+}
+
+function lastSeen(last: HeldReport | undefined) {
+  return last && { epoch: last.report.epoch, sequence: last.report.sequence, expiresMs: last.expiresMs };
 }

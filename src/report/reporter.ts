@@ -29,7 +29,7 @@ const TIMEOUT_MS = 1_500;
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #modules: ReporterModules;
-  readonly #epoch: number;
+  #epoch: number;
   readonly #loops: readonly Delivery[];
   #sequence = 0;
   #draining = false;
@@ -71,8 +71,20 @@ export class Reporter {
     return this.#loops.map((loop) => loop.status());
   }
 
+  /**
+   * A clock that was set back before its own start makes a new start: the old one would come from the future for
+   * whoever reads it.
+   */
+  #checkClock(sent: number): void {
+    if (sent >= this.#epoch) return;
+    this.#epoch = sent;
+    this.#sequence = 0;
+  }
+
   /** The report of this moment. Each one has its own sequence number. */
   build(): Report {
+    const sent = this.#modules.wallMs();
+    this.#checkClock(sent);
     const { services: readServices, probes } = this.#modules;
     const services = readServices?.() ?? [];
     return {
@@ -81,7 +93,7 @@ export class Reporter {
       region: this.#options.region,
       epoch: this.#epoch,
       sequence: ++this.#sequence,
-      sent: this.#modules.wallMs(),
+      sent,
       intervalMs: this.#options.intervalMs ?? INTERVAL_MS,
       state: this.#draining ? 'draining' : stateOf(services),
       services,

@@ -151,8 +151,10 @@ describe('the verdict of observers in several regions', () => {
         const vote = given[index];
         if (vote?.view !== 'down') return true;
         const better = given.with(index, { ...vote, view: 'up' });
-        const before = regionalVerdict(given, rules, 'up').state;
-        return before === 'down' || regionalVerdict(better, rules, 'up').state === 'up';
+        return (['up', 'down'] as const).every((last) => {
+          const before = regionalVerdict(given, rules, last).state;
+          return before === 'down' || regionalVerdict(better, rules, last).state === 'up';
+        });
       }),
     );
   });

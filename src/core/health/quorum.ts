@@ -62,7 +62,7 @@ export interface QuorumRules {
  * | all      | all of those known                                                                  |
  * | N        | at least N observers, wherever they stand, or all known where fewer are known       |
  *
- * A tie is down. Under `from: regional` only the votes of one region and the owner's count, so there is one round.
+ * With `majority`, a tie of the probes leaves the verdict as it was: a change needs more than half. Under `from: regional` only the votes of one region and the owner's count, so there is one round.
  *
  * @param last holds where fewer than `minObservers` are known.
  */
@@ -75,21 +75,24 @@ export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last
   if (quorum !== 'majority') return flat;
   const owners = counted.filter(({ owner }) => owner).map(({ view }) => view);
   const regions = [...byRegion(counted).values()];
-  const byObserver = oneView(regions.flat());
-  const up = byObserver === 'up' || oneView(regions.map(voiceOf)) === 'up';
-  return { ...flat, state: verdict([up ? 'up' : byObserver, ...owners], 'all', last).state };
+  const probed = regions.length === 0 ? [] : [majorityOf(regions, last)];
+  return { ...flat, state: verdict([...probed, ...owners], 'all', last).state };
 }
 
-/** What a region says: nothing where it is divided. */
-function voiceOf(views: readonly View[]): View {
+/** Up where most regions or most observers say so, down where most observers say that; else as it was. */
+function majorityOf(regions: readonly (readonly View[])[], last: 'up' | 'down'): View {
+  const views = regions.flat();
+  if (views.every((view) => view === 'unknown')) return 'unknown';
+  const byObserver = moreThanHalf(views);
+  if (byObserver === 'up' || moreThanHalf(regions.map(moreThanHalf)) === 'up') return 'up';
+  return byObserver === 'down' ? 'down' : last;
+}
+
+/** What more than half of those known say; unknown where they are divided, or none is known. */
+function moreThanHalf(views: readonly View[]): View {
   const { up, known } = verdict(views, 'majority', 'up');
-  return up * 2 === known ? 'unknown' : oneView(views);
-}
-
-/** What the majority of some views is, unknown where nothing is known. */
-function oneView(views: readonly View[]): View {
-  const { state, known } = verdict(views, 'majority', 'up');
-  return known === 0 ? 'unknown' : state;
+  if (up * 2 === known) return 'unknown';
+  return up * 2 > known ? 'up' : 'down';
 }
 
 /**

@@ -69,13 +69,17 @@ export function reportTtlMs({ intervalMs }: Pick<Report, 'intervalMs'>): number 
  * old_sequence  it was overtaken, or it is there for the second time.
  * old_epoch     it is from before a restart. Refused only while the newer one is fresh: a reporter whose clock was
  *               set back before it restarted must not be shut out for good.
+ *
+ * @param nowMs on the time axis of `expiresMs`.
+ * @param clockMs by our clock, milliseconds since 1970.
  */
 export function reportRefusal(
   report: Pick<Report, 'epoch' | 'sequence' | 'sent'>,
   last: { readonly epoch: number; readonly sequence: number; readonly expiresMs: number } | undefined,
   nowMs: number,
+  clockMs: number = nowMs,
 ): ReportRefusal | undefined {
-  if (Math.max(report.sent, report.epoch) > nowMs + REPORT_SKEW_MS) return 'from_future';
+  if (Math.max(report.sent, report.epoch) > clockMs + REPORT_SKEW_MS) return 'from_future';
   if (!last) return undefined;
   if (report.epoch < last.epoch) return nowMs < last.expiresMs ? 'old_epoch' : undefined;
   return report.epoch === last.epoch && report.sequence <= last.sequence ? 'old_sequence' : undefined;

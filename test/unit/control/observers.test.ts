@@ -294,6 +294,7 @@ describe('ObserverBook with other DNS nodes', () => {
     // Seven seconds on the way: older than three intervals when it arrives.
     const late = { sequence: 2, sent: NOW - 3_600_000 + 2000, probes: down };
     book.report(peerReport('dns-us', late), NOW + 9000);
+    book.expire(NOW + 9000);
     expect(verdict()).toMatchObject({ state: 'down', basis: 'held', known: 0 });
   });
 

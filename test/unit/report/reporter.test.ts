@@ -216,3 +216,16 @@ describe('Reporter', () => {
     expect(told).toBe(true);
   });
 });
+
+describe('a reporter whose clock is set', () => {
+  it('starts anew where its start would lie in the future', () => {
+    const world = new World();
+    const reporter = world.reporter();
+    expect(reporter.build()).toMatchObject({ epoch: 1_000_000, sequence: 1 });
+    world.nowMs = 900_000;
+    expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 1, sent: 900_000 });
+    expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 2 });
+    world.nowMs = 2_000_000;
+    expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 3 });
+  });
+});

@@ -78,16 +78,13 @@ describe('regionalVerdict()', () => {
     ['the majority inside of a region speaks for it', {}, 'eu:uud us:uud ap:ddd', 'up'],
     ['a region with a tie has no voice', {}, 'eu:ud us:ddd ap:u ca:u', 'up'],
     ['regions with ties are no votes against', {}, 'eu:ud us:ud ap:u', 'up'],
-    ['a tie of everything is down', {}, 'eu:ud us:ud', 'down'],
-    ['a tie of two regions is down', {}, 'eu:u us:d', 'down'],
-    ['a region of which nothing is known has no voice', {}, 'eu:??? us:d ap:?u', 'down'],
+    ['a region of which nothing is known has no voice', {}, 'eu:??? us:dd ap:?u', 'down'],
     ['a region of which nothing is known is no vote against', {}, 'eu:? us:u', 'up'],
     ['any: one observer anywhere', { quorum: 'any' }, 'eu:dd us:du', 'up'],
     ['all: every observer', { quorum: 'all' }, 'eu:uu us:ud', 'down'],
     ['N counts observers, wherever they stand', { quorum: 3 }, 'eu:uu us:du ap:d', 'up'],
     ['N counts observers, and two are not three', { quorum: 3 }, 'eu:uu us:dd ap:d', 'down'],
     ['regional: only the own region counts', { from: 'regional' }, 'eu:dd us:u ap:uuu', 'down'],
-    ['regional: a tie is down', { from: 'regional' }, 'eu:ud us:u ap:u', 'down'],
     ['regional, for a node without region', { from: 'regional', region: '' }, ':u us:d ap:d', 'up'],
     ['the owner of the address can say that it is down', {}, 'eu:u us:u ap:u owner:d', 'down'],
     ['the owner can not say that it is up where others do not see it', {}, 'eu:d us:d ap:u owner:u', 'down'],
@@ -100,6 +97,17 @@ describe('regionalVerdict()', () => {
     for (const last of ['up', 'down'] as const) {
       const found = regionalVerdict(votes(text), { ...RULES, ...changes }, last);
       expect(found).toMatchObject({ state: expected, basis: 'observers' });
+    }
+  });
+
+  it.each<[string, Partial<QuorumRules>, string]>([
+    ['two regions do not agree', {}, 'eu:u us:d'],
+    ['every region is divided', {}, 'eu:ud us:ud'],
+    ['its own region is divided', { from: 'regional' }, 'eu:ud us:u ap:u'],
+  ])('leaves the verdict as it was where %s', (_, changes, text) => {
+    for (const last of ['up', 'down'] as const) {
+      const found = regionalVerdict(votes(text), { ...RULES, ...changes }, last);
+      expect(found).toMatchObject({ state: last, basis: 'observers' });
     }
   });
 
