@@ -129,8 +129,7 @@ export class Delivery {
     try {
       this.#succeeded(await this.#post(abort.signal));
     } catch (error) {
-      const late = abort.signal.aborted ? `no answer after ${this.#options.timeoutMs} ms` : messageOf(error);
-      this.#failure(late);
+      this.#failure(abort.signal.aborted ? this.#late() : messageOf(error));
     }
     this.#modules.timers.clear(timeout);
     this.#abort = null;
@@ -187,10 +186,19 @@ export class Delivery {
     this.#modules.log.warn(facts, 'reports do not arrive');
   }
 
-  /** One lost report is made good soon, so that it costs no more than an interval; then the receiver is away. */
+  #late(): string {
+    return `no answer after ${this.#options.timeoutMs} ms`;
+  }
+
+  /**
+   * Intervals count from start to start, so that three reports are tried while a view is fresh, however slow the
+   * network; and one that is lost is made good soon.
+   */
   #delayMs(): number {
-    const { intervalMs } = this.#options;
-    const waitMs = this.#failedInARow === 1 ? intervalMs * RETRY_PART : intervalMs;
+    const { intervalMs, timeoutMs } = this.#options;
+    const timedOut = this.#lastError === this.#late() && this.#failedInARow > 0;
+    const leftMs = timedOut ? intervalMs - timeoutMs : intervalMs;
+    const waitMs = Math.max(this.#failedInARow === 1 ? 0 : leftMs, intervalMs * RETRY_PART);
     return waitMs * (1 - JITTER + 2 * JITTER * this.#modules.random());
   }
 }

@@ -28,10 +28,15 @@ const strict = { additionalProperties: false } as const;
 const NAME_TITLE = 'a name of at most 63 letters, digits, "_", "-" and "."';
 const Name = Type.String({ pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$', title: NAME_TITLE });
 const Label = Type.String({ maxLength: 1024, title: 'a domain name' });
+const TTL_TITLE = `a TTL: a whole number of seconds from 0 to ${TTL_MAX}, or 5m, 1h`;
 const Ttl = Type.Union(
   [Type.Integer({ minimum: 0, maximum: TTL_MAX }), Type.String({ pattern: '^\\d{1,6}[smhd]$' })],
-  { title: `a TTL: a whole number of seconds from 0 to ${TTL_MAX}, or 5m, 1h` },
+  { title: TTL_TITLE },
 );
+/** A record's own, or a range from which health chooses. */
+const RecordTtl = Type.Union([...Ttl.anyOf, Type.Object({ min: Ttl, max: Ttl }, strict)], {
+  title: `${TTL_TITLE}; or { min: 5, max: 60 } for a dynamic record`,
+});
 const Seconds = Type.Union(
   [Type.Integer({ minimum: 1, maximum: 2_419_200 }), Type.String({ pattern: '^\\d{1,7}[smhd]$' })],
   { title: 'a whole number of seconds from 1 to 2419200, or 5m, 1h' },
@@ -218,7 +223,7 @@ const ZoneRecord = Type.Object(
     type: Type.Union([RecordType, Type.Array(RecordType, { minItems: 1, maxItems: 2 })], {
       title: 'an RR type such as A, or [A, AAAA] for a dynamic record',
     }),
-    ttl: Type.Optional(Ttl),
+    ttl: Type.Optional(RecordTtl),
     value: Type.Optional(Type.Unknown()),
     values: Type.Optional(Type.Array(Type.Unknown(), { maxItems: LIMITS.valuesPerRecord })),
     dynamic: Type.Optional(Dynamic),

@@ -90,7 +90,9 @@ export class Invariants {
         throw new Broken(`a healthy target is down: ${told()}`);
       }
     }
-    if (!alive && state === 'up' && forMs > DEATH_MS + weatherMs && this.#isWhole(node)) {
+    // With too few reports a node holds what it has, and says so.
+    const excused = weatherMs > 0 && basis === 'held';
+    if (!alive && state === 'up' && !excused && forMs > DEATH_MS + weatherMs && this.#isWhole(node)) {
       throw new Broken(`a dead target is up: ${told()}`);
     }
     this.counts.verdicts++;

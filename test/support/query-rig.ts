@@ -104,6 +104,11 @@ export class QueryRig {
     this.#write(packHealth({ ...UP, share }), hosts);
   }
 
+  /** Writes a health word as it is. */
+  write(host: string, word: number): void {
+    this.#write(word, [host]);
+  }
+
   #write(word: number, hosts: readonly string[]): void {
     for (const host of hosts) {
       const slots = this.#hosts.get(host);

@@ -1,5 +1,6 @@
 import { RCODE, TYPE } from '../dns/iana.js';
 import { UNKNOWN_BIT } from '../health/word.js';
+import { healthTtl } from '../policy/health-ttl.js';
 import { pickEndpoints } from '../policy/pick.js';
 import { NO_POOL, steer, TAKE } from '../policy/steer.js';
 import { answerChaos } from './chaos.js';
@@ -222,7 +223,8 @@ function writeDynamic(query: Query, rrset: number, zone: number, owner: number):
     return STOP;
   }
   const type = nodes[rrset + RRSET.TYPE]!;
-  const ttl = nodes[rrset + RRSET.TTL]!;
+  const constant = nodes[rrset + RRSET.TTL]!;
+  const ttl = constant >= 0 ? constant : healthTtl(query, rrset, result >> 2);
   for (let i = 0; i < count; i++) {
     const record = chosen[i]! * ENDPOINT.STRIDE;
     const rdata = endpoints[record + ENDPOINT.RDATA]!;

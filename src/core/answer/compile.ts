@@ -201,13 +201,18 @@ function compileDynamic(
     TYPE[family],
     RRSET_KIND.DYNAMIC,
     FAMILY[family],
-    rrset.ttl,
+    ttlField(build, rrset),
     trie,
     compiled.classes,
     compiled.mode,
     rrset.fail === 'closed' ? 1 : 0,
     hashes ? 1 : 0,
   ]);
+}
+
+/** See RRSET.TTL. */
+function ttlField({ steering }: Build, { ttl, ttlMin = ttl }: DynamicRRset): number {
+  return ttlMin >= ttl ? ttl : ~steering.push(ttlMin, ttl);
 }
 
 function trieNumber(build: Build, trie: GeoTrie): number {

@@ -80,6 +80,8 @@ export interface Query {
   scope: number;
   /** Offset in the message of the alias target written last. */
   aliasAt: number;
+  /** The list in `steering` by which the last dynamic RRset was chosen. */
+  steeringList: number;
 
   /** State of the generator behind weighted choices; the caller seeds it. */
   random: number;
@@ -155,6 +157,7 @@ export function createQuery(
     additionals: 0,
     scope: 0,
     aliasAt: 0,
+    steeringList: 0,
     random: seed | 0 || 0x9e3779b9 | 0,
     clientFamily: 4,
     clientAddress: 0,

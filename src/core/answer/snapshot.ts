@@ -76,6 +76,7 @@ export const RRSET = {
   GLUE_COUNT: 8,
   // dynamic
   FAMILY: 2,
+  /** Seconds; below 0 the place, inverted, of a pair in `steering`: the least and the most of a TTL from health. */
   TTL: 3,
   /** Index into `tries`, or -1 where the client's place does not matter. */
   TRIE: 4,

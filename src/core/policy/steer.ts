@@ -41,6 +41,7 @@ export function steer(query: Query, rrset: number): number {
     narrowScope(query, query.clientFamily === 4 ? HASH_PREFIX_V4 : HASH_PREFIX_V6);
   }
   const list = steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
+  query.steeringList = list;
   const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
   return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
     ? chooseWeighted(query, list, family, failClosed)

@@ -120,6 +120,8 @@ export interface DynamicRRset {
   readonly name: string;
   readonly families: readonly Family[];
   readonly ttl: number;
+  /** Where the TTL follows from health: the least it may be; `ttl` is the most. */
+  readonly ttlMin?: number;
   readonly steering: Steering;
   readonly fail: FailMode;
 }
