@@ -43,6 +43,15 @@ export const SHED_KEY = {
   ),
 };
 
+/** Below what a pool is down: a part of its weight, or a number of endpoints. */
+export const MinUp = Type.Union(
+  [
+    Type.Number({ minimum: 0, maximum: 1 }),
+    Type.Object({ endpoints: Type.Integer({ minimum: 1, maximum: 256 }) }, { additionalProperties: false }),
+  ],
+  { title: 'a number from 0 to 1, or { endpoints: 2 }' },
+);
+
 interface FileJudgement {
   readonly from?: ObserverScope;
   readonly min_observers?: number;

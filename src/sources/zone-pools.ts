@@ -100,7 +100,8 @@ function readPool(draft: Draft, name: string, pool: FilePool): Pool {
     ...(region === undefined ? {} : { region }),
     ...(monitor === undefined ? {} : { monitor }),
     pick: pool.pick ?? POOL_DEFAULTS.pick,
-    minUp: pool.min_up ?? POOL_DEFAULTS.minUp,
+    minUp: typeof pool.min_up === 'number' ? pool.min_up : POOL_DEFAULTS.minUp,
+    ...(typeof pool.min_up === 'object' && { minUpCount: pool.min_up.endpoints }),
     endpoints: pool.endpoints.map((endpoint, index) =>
       readEndpoint(draft, endpoint, ['pools', name, 'endpoints', index], index),
     ),

@@ -4,7 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { Duration } from './duration.js';
-import { JUDGEMENT_KEYS, SHED_KEY } from './zone-judgement.js';
+import { JUDGEMENT_KEYS, MinUp, SHED_KEY } from './zone-judgement.js';
 
 export const TTL_MAX = 604_800;
 export const LIMITS = {
@@ -43,6 +43,10 @@ const Seconds = Type.Union(
 );
 const Fail = Type.Union([Type.Literal('open'), Type.Literal('closed')], {
   description: 'When every pool is down: answer all the same (open) or with no address (closed).',
+});
+const RecordFail = Type.Union([...Fail.anyOf, Type.Object({ pool: Type.String() }, strict)], {
+  title: 'open, closed, or { pool: NAME }',
+  description: 'When every pool is down: answer all the same, with no address, or from another pool.',
 });
 const Weight = Type.Integer({ minimum: 0, maximum: 65_535 });
 const Address = Type.String({ maxLength: 64, title: 'an IP address' });
@@ -155,7 +159,7 @@ const Pool = Type.Object(
         Type.Literal('hash'),
       ]),
     ),
-    min_up: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    min_up: Type.Optional(MinUp),
     endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: LIMITS.endpointsPerPool }),
     fallback: Type.Optional(Type.String()),
     ...SHED_KEY,
@@ -227,7 +231,7 @@ const ZoneRecord = Type.Object(
     value: Type.Optional(Type.Unknown()),
     values: Type.Optional(Type.Array(Type.Unknown(), { maxItems: LIMITS.valuesPerRecord })),
     dynamic: Type.Optional(Dynamic),
-    fail: Type.Optional(Fail),
+    fail: Type.Optional(RecordFail),
     octodns: Type.Optional(Type.Unknown({ description: 'octodns.healthcheck is used, the rest ignored' })),
   },
   strict,

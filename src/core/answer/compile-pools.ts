@@ -27,12 +27,23 @@ export function compilePools(build: Build, tree: ZoneTree, zone: number): void {
       const first = build.endpoints.length / ENDPOINT.STRIDE;
       for (const endpoint of endpoints) compileEndpoint(build, tree, pool, number, endpoint, family);
       const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
-      fields.push(first, endpoints.length, total, neededWeight(pool.minUp, total));
+      fields.push(
+        first,
+        endpoints.length,
+        total,
+        neededOf(pool, total, endpoints.filter(({ weight }) => weight > 0).length),
+      );
     }
     const shed = shedTarget(tree.zone, pool);
     fields.push(shed ? build.input.slotOf(shed.key) : SLOT_ALWAYS_UP);
     build.pools.push(...fields);
   }
+}
+
+/** See POOL.NEEDED. A family that has fewer endpoints than the pool needs has to have all of them up. */
+function neededOf({ minUp, minUpCount }: Pool, total: number, weighty: number): number {
+  if (minUpCount === undefined) return neededWeight(minUp, total);
+  return -Math.min(minUpCount, weighty);
 }
 
 /** 0.55 × 100 is 55.00000000000001 in binary: what is within rounding of a whole number is that number. */

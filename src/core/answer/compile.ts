@@ -1,14 +1,14 @@
 import { TYPE } from '../dns/iana.js';
 import { labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
-import type { DynamicRRset, StaticRRset } from '../zone/model.js';
+import type { DynamicRRset, FailMode, StaticRRset } from '../zone/model.js';
 import { aliasTarget } from './alias-target.js';
 import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
 import { compilePools, numberPools } from './compile-pools.js';
 import { compileSteering } from './compile-steering.js';
 import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
-import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
+import { CHASE, FAIL, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
 import { sharedInts } from './table.js';
 import { buildTree, nameKey, type TreeNode, wireName, type ZoneTree } from './zone-tree.js';
 
@@ -196,7 +196,9 @@ function compileDynamic(
   build.steerings.set(key, compiled);
   const trie = compiled.trie ? trieNumber(build, compiled.trie) : -1;
   build.index.steerings.set(compiled.classes, rrset.steering);
-  const hashes = [...compiled.reachable].some((name) => tree.zone.pools.get(name)?.pick === 'hash');
+  const answering =
+    typeof rrset.fail === 'object' ? [...compiled.reachable, rrset.fail.pool] : [...compiled.reachable];
+  const hashes = answering.some((name) => tree.zone.pools.get(name)?.pick === 'hash');
   return rrset.families.map((family) => [
     TYPE[family],
     RRSET_KIND.DYNAMIC,
@@ -205,9 +207,15 @@ function compileDynamic(
     trie,
     compiled.classes,
     compiled.mode,
-    rrset.fail === 'closed' ? 1 : 0,
+    failField(rrset.fail, numbers),
     hashes ? 1 : 0,
   ]);
+}
+
+/** See RRSET.FAIL. */
+function failField(fail: FailMode, numbers: ReadonlyMap<string, number>): number {
+  if (typeof fail === 'object') return (numbers.get(fail.pool)! << 2) | FAIL.POOL;
+  return fail === 'closed' ? FAIL.CLOSED : FAIL.OPEN;
 }
 
 /** See RRSET.TTL. */

@@ -172,11 +172,12 @@ class Narrator implements Trace {
     this.#steps.push({ step: 'pool', text, pool: name, serves: false });
   }
 
-  allDown(how: 'open' | 'closed'): void {
-    const text =
-      how === 'open'
-        ? 'every pool is down; failing open: answered as if the first were up'
-        : 'every pool is down; failing closed: no address is answered';
+  allDown(how: 'open' | 'closed' | 'pool'): void {
+    const text = {
+      open: 'every pool is down; failing open: answered as if the first were up',
+      closed: 'every pool is down; failing closed: no address is answered',
+      pool: 'every pool is down; answered from the pool that the record names for that',
+    }[how];
     this.#steps.push({ step: 'all-down', text, fail: how });
   }
 
@@ -186,7 +187,12 @@ class Narrator implements Trace {
     this.#steps.push({ step: 'endpoint', text, endpoint: endpointText(model, family), weight: model.weight });
   }
 
-  #needed(pool: number, family: number): number {
+  #needed(pool: number, family: number): string {
+    const needed = this.#neededField(pool, family);
+    return needed < 0 ? `${-needed} endpoints` : String(needed);
+  }
+
+  #neededField(pool: number, family: number): number {
     return this.#snapshot.pools[pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY + POOL.NEEDED]!;
   }
 

@@ -83,7 +83,8 @@ export const RRSET = {
   /** Start in `steering` of a list: class → chain. */
   CLASSES: 5,
   MODE: 6,
-  FAIL_CLOSED: 7,
+  /** When every pool is down: one of FAIL, or (pool << 2) | FAIL.POOL. */
+  FAIL: 7,
   /** 1 where a pool that can be reached picks by hash: the answer then depends on HASH_PREFIX bits of the client. */
   HASHES: 8,
   STRIDE: 9,
@@ -91,6 +92,8 @@ export const RRSET = {
 
 /** Where a CNAME leads when not to a node of its own zone. */
 export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2 } as const;
+
+export const FAIL = { OPEN: 0, CLOSED: 1, POOL: 2 } as const;
 
 export const MODE = {
   /** `[count, pool, pool, …]`: the first pool that is up. */
@@ -125,7 +128,10 @@ export const FAMILIES = ['A', 'AAAA', 'CNAME'] as const;
 
 export const PICK = { WEIGHTED: 0, ALL: 1, FIRST: 2, HASH: 3 } as const;
 
-/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up; then SHED. */
+/**
+ * PICK, then for each family: first endpoint, how many, total weight, weight needed to be up (below 0: so many
+ * endpoints); then SHED.
+ */
 export const POOL = {
   PICK: 0,
   FAMILIES: 1,

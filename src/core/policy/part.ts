@@ -17,12 +17,15 @@ export function poolShare(query: Query, pool: number, family: number): number {
   const record = pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY;
   const first = pools[record + POOL.ENDPOINTS]!;
   const end = first + pools[record + POOL.COUNT]!;
+  // Below 0 endpoints are counted, not their weights.
+  const counts = pools[record + POOL.NEEDED]! < 0;
+  const needed = Math.abs(pools[record + POOL.NEEDED]!);
   let ready = 0;
   for (let i = first; i < end; i++) {
     const word = query.health[endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!]!;
-    if (word >= 0) ready += endpoints[i * ENDPOINT.STRIDE + ENDPOINT.WEIGHT]! * shareOf(word);
+    const weight = endpoints[i * ENDPOINT.STRIDE + ENDPOINT.WEIGHT]!;
+    if (word >= 0) ready += (counts ? Math.min(weight, 1) : weight) * shareOf(word);
   }
-  const needed = pools[record + POOL.NEEDED]!;
   const ramp = ready >= needed * SHARE_FULL ? SHARE_FULL : Math.max(Math.floor(ready / needed), 1);
   const kept = shareOf(query.health[pools[pool * POOL.STRIDE + POOL.SHED]!]!);
   return Math.max((ramp * kept) >> 8, 1);

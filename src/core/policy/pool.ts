@@ -57,9 +57,22 @@ export function poolState(query: Query, pool: number, family: number): number {
     else spare = true;
   }
   let state: number = POOL_STATE.DOWN;
-  if (up > 0 && up >= pools[record + POOL.NEEDED]!) {
+  const needed = pools[record + POOL.NEEDED]!;
+  if (up > 0 && (needed >= 0 ? up >= needed : countUp(query, first, end) >= -needed)) {
     state = (words & PARTIAL_BIT) === 0 ? POOL_STATE.UP : POOL_STATE.PART;
   } else if (up === 0 && spare) state = POOL_STATE.SPARE;
   query.trace?.pool(pool, family, up, pools[record + POOL.TOTAL]!, state !== POOL_STATE.DOWN);
   return state;
+}
+
+/** Endpoints with a weight that are up. */
+function countUp(query: Query, first: number, end: number): number {
+  const { endpoints } = query.snapshot;
+  let count = 0;
+  for (let i = first; i < end; i++) {
+    const endpoint = i * ENDPOINT.STRIDE;
+    if (query.health[endpoints[endpoint + ENDPOINT.SLOT]!]! < 0) continue;
+    if (endpoints[endpoint + ENDPOINT.WEIGHT]! > 0) count++;
+  }
+  return count;
 }

@@ -1,6 +1,6 @@
 import { draw, type Query } from '../answer/query.js';
 import { REASON } from '../answer/reason.js';
-import { HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
+import { FAIL, HASH_PREFIX_V4, HASH_PREFIX_V6, MODE, RRSET } from '../answer/snapshot.js';
 import { SHARE_FULL } from '../health/word.js';
 import { classOfClient, locateClient, narrowScope } from './client.js';
 import { passesOn, poolShare } from './part.js';
@@ -42,19 +42,19 @@ export function steer(query: Query, rrset: number): number {
   }
   const list = steering[nodes[rrset + RRSET.CLASSES]! + cls]!;
   query.steeringList = list;
-  const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
+  const fail = nodes[rrset + RRSET.FAIL]!;
   return nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
-    ? chooseWeighted(query, list, family, failClosed)
-    : walkChain(query, list, family, failClosed);
+    ? chooseWeighted(query, list, family, fail)
+    : walkChain(query, list, family, fail);
 }
 
 /** The first pool of `[count, pool, …]` that is up. */
-function walkChain(query: Query, list: number, family: number, failClosed: boolean): number {
+function walkChain(query: Query, list: number, family: number, fail: number): number {
   const { steering } = query.snapshot;
   const end = list + 1 + steering[list]!;
   const live = firstLive(query, list + 1, end, family);
   if (live !== NO_POOL) return live;
-  if (failClosed) return failedClosed(query);
+  if (fail !== FAIL.OPEN) return failedOtherwise(query, family, fail);
   query.reason = REASON.FAILING_OPEN;
   query.trace?.allDown('open');
   for (let i = list + 1; i < end; i++) {
@@ -80,14 +80,14 @@ function firstLive(query: Query, at: number, end: number, family: number): numbe
 }
 
 /** By weight among the pools of `[count, pool, weight, …]` that are up; then the fallback chain behind it. */
-function chooseWeighted(query: Query, list: number, family: number, failClosed: boolean): number {
+function chooseWeighted(query: Query, list: number, family: number, fail: number): number {
   const { steering } = query.snapshot;
   const end = list + 1 + 2 * steering[list]!;
   const live = drawPool(query, list, family, true);
   if (live !== NO_POOL) return live;
   const behind = firstLive(query, end + 1, end + 1 + steering[end]!, family);
   if (behind !== NO_POOL) return behind;
-  if (failClosed) return failedClosed(query);
+  if (fail !== FAIL.OPEN) return failedOtherwise(query, family, fail);
   query.reason = REASON.FAILING_OPEN;
   query.trace?.allDown('open');
   return drawPool(query, list, family, false);
@@ -152,7 +152,14 @@ function serve(query: Query, pool: number, family: number): number {
   }
 }
 
-function failedClosed(query: Query): number {
+/** With nothing, or with the pool that the record names for that. */
+function failedOtherwise(query: Query, family: number, fail: number): number {
+  const pool = fail >> 2;
+  if ((fail & 3) === FAIL.POOL && canFailOpen(query, pool, family)) {
+    query.reason = REASON.FAILING_OPEN;
+    query.trace?.allDown('pool');
+    return (pool << 2) | TAKE.ALL;
+  }
   query.reason = REASON.ALL_DOWN;
   query.trace?.allDown('closed');
   return NO_POOL;

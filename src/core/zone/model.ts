@@ -79,6 +79,8 @@ export interface Pool {
   readonly pick: Pick;
   /** 0 to 1: below this fraction of its weight (of one family) the pool is down. */
   readonly minUp: number;
+  /** In place of `minUp`: below so many endpoints (of one family) the pool is down. */
+  readonly minUpCount?: number;
   readonly endpoints: readonly Endpoint[];
   readonly fallback?: string;
   /** Hands a growing share of its answers to the next pool when its proxies are full. */
@@ -103,8 +105,8 @@ export type Steering =
     }
   | { readonly kind: 'failover'; readonly pools: readonly string[] };
 
-/** When every pool of an answer is down: answer with the first one all the same, or with nothing. */
-export type FailMode = 'open' | 'closed';
+/** When every pool of an answer is down: answer with the first one all the same, with nothing, or with another pool. */
+export type FailMode = 'open' | 'closed' | { readonly pool: string };
 
 export interface StaticRRset {
   readonly kind: 'static';

@@ -18,6 +18,13 @@ export function validateJudgement({ name, judgement, quorum }: Monitor, findings
   }
 }
 
+export function validateMinUp({ name, minUpCount, endpoints }: Pool, findings: Findings): void {
+  const weighty = endpoints.filter(({ weight }) => weight > 0).length;
+  if (minUpCount === undefined || (minUpCount >= 1 && minUpCount <= weighty)) return;
+  const message = `must be from 1 to ${weighty}: so many endpoints of the pool have a weight`;
+  findings.add(['pools', name, 'min_up'], 'out-of-range', message);
+}
+
 export function validateShed({ name, shed, endpoints }: Pool, findings: Findings): void {
   if (!shed) return;
   const at = ['pools', name, 'shed'];

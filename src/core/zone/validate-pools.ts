@@ -4,7 +4,7 @@ import { TYPE } from '../dns/iana.js';
 import { rdataText } from '../dns/rdata/table.js';
 import { allowed, type Findings } from './finding.js';
 import type { Family, Monitor, Pool, Zone } from './model.js';
-import { validateJudgement, validateShed } from './validate-judgement.js';
+import { validateJudgement, validateMinUp, validateShed } from './validate-judgement.js';
 
 export const QUORUM_MAX = 64;
 const WEIGHT_MAX = 65_535;
@@ -22,6 +22,7 @@ export function validatePools(zone: Zone, findings: Findings): void {
     validateReferences(zone, pool, findings);
     validateEndpoints(pool, findings);
     validateShed(pool, findings);
+    validateMinUp(pool, findings);
     if (!(pool.minUp >= 0 && pool.minUp <= 1)) {
       findings.add(['pools', pool.name, 'min_up'], 'out-of-range', 'must be a number from 0 to 1');
     }

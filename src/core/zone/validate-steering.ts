@@ -26,6 +26,10 @@ export function validateSteering(zone: Zone, rrset: DynamicRRset, at: FindingPat
       assertNever(steering);
   }
   validatePoolNames(zone, rrset, at, findings);
+  if (typeof rrset.fail === 'object' && !zone.pools.has(rrset.fail.pool)) {
+    const message = `no pool is named "${rrset.fail.pool}"${allowed(zone.pools.keys())}`;
+    findings.add([...at, 'fail'], 'unknown-name', message);
+  }
   validateFamilies(zone, rrset, at, findings);
 }
 
