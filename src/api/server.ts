@@ -7,10 +7,12 @@ import type { Registry } from 'prom-client';
 import type { ControlPlane } from '../control/control-plane.js';
 import { type FindToken, installAuth } from './auth.js';
 import { installProblems, ProblemSchema } from './problem.js';
+import { eventRoutes } from './routes/events.js';
 import { explainRoutes } from './routes/explain.js';
 import { healthRoutes } from './routes/health.js';
 import { reportRoutes } from './routes/reports.js';
 import { statusRoutes } from './routes/status.js';
+import { targetRoutes } from './routes/targets.js';
 import { zoneRoutes } from './routes/zones.js';
 
 export interface ApiModules {
@@ -77,6 +79,8 @@ export async function createApi(modules: ApiModules): Promise<Api> {
   await app.register(zoneRoutes, modules);
   await app.register(explainRoutes, modules);
   await app.register(reportRoutes, modules);
+  await app.register(targetRoutes, modules);
+  await app.register(eventRoutes, modules);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app as unknown as Api;
 }

@@ -110,8 +110,22 @@ export function metricSources(
     probes: () => health.probeCounters,
     reports: () => health.reportCounters,
     reporters: () => [...health.reporters, ...health.peers],
+    verdicts: () => verdictsOf(health),
     shedding: () => health.shedding,
     geo: () => control.geoStatus(),
     snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
   };
+}
+
+/** With more targets than this, rows for each would be more than a scraper should keep. */
+const ROWS_TARGETS_MAX = 1_000;
+
+function verdictsOf(health: ControlPlane['health']): ReturnType<MetricSources['verdicts']> {
+  if (health.targets.size > ROWS_TARGETS_MAX) return [];
+  return [...health.targets.values()].flatMap(({ key, host, monitor }) => {
+    const found = health.describe(key);
+    if (!found) return [];
+    const { verdict, observers } = found;
+    return [{ target: host, monitor: monitor?.name ?? '', up: verdict.state === 'up', observers }];
+  });
 }

@@ -10,6 +10,7 @@ import {
   TTL_UNBOUNDED,
 } from '../core/health/word.js';
 import { type HealthTarget, probeIdentity } from '../core/zone/targets.js';
+import type { ProbeResult } from '../probe/attempt.js';
 import type { Probe } from '../probe/probe.js';
 import { ProbeScheduler, type Timers } from '../probe/scheduler.js';
 import { HealthSlots } from './health-slots.js';
@@ -47,6 +48,14 @@ export interface HealthOptions {
   readonly targetsMax?: number;
 }
 
+/** The last probe of a target by this node; times by its clock, milliseconds since 1970. */
+export interface LastProbe {
+  readonly startMs: number;
+  readonly atMs: number;
+  /** The last one that failed. */
+  readonly error?: { readonly atMs: number; readonly detail: string };
+}
+
 /** A change of a verdict, as it is told to listeners. */
 export interface Transition {
   readonly target: HealthTarget;
@@ -75,6 +84,7 @@ export class HealthWatch {
   readonly #probeListeners = new Set<() => void>();
   /** Targets that take part of their weight. */
   readonly #ramping = new Set<string>();
+  readonly #lastProbes = new Map<string, LastProbe>();
   #targets: ReadonlyMap<string, HealthTarget> = new Map();
   #timer: unknown;
   #changes = 0;
@@ -100,6 +110,7 @@ export class HealthWatch {
         onResult: (key, state, result, changed) => {
           this.#probes[result.ok ? 'ok' : 'failed']++;
           if (state.state === 'unknown') return;
+          this.#noteProbe(key, result);
           const monitor = this.#targets.get(key)?.monitor;
           const flipMs = monitor && checksToFlip(state, monitor) * monitor.intervalMs;
           this.#book.probeResult(key, state.state === 'up', result.detail, this.#now(), flipMs);
@@ -119,6 +130,7 @@ export class HealthWatch {
     const fresh = [...targets.keys()].filter((key) => this.#slots.slotOf(key) === undefined);
     if (this.#slots.size + fresh.length > this.#targetsMax) return false;
     this.#targets = targets;
+    for (const key of this.#lastProbes.keys()) if (!targets.has(key)) this.#lastProbes.delete(key);
     for (const key of fresh) this.#slots.take(key);
     const list = [...targets.values()];
     this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#now());
@@ -168,6 +180,11 @@ export class HealthWatch {
       sinceMs: this.#toClock(sinceMs),
       ...(heldDownUntilMs !== undefined && { heldDownUntilMs: this.#toClock(heldDownUntilMs) }),
     };
+  }
+
+  /** Undefined before the first one, and where nothing is probed. */
+  lastProbe(key: string): LastProbe | undefined {
+    return this.#lastProbes.get(key);
   }
 
   /** The verdict of a target; undefined for an unknown key. */
@@ -260,6 +277,12 @@ export class HealthWatch {
       this.#step();
       this.#arm();
     }, STEP_MS);
+  }
+
+  #noteProbe(key: string, { ok, detail, elapsedMs }: ProbeResult): void {
+    const atMs = this.#modules.now();
+    const error = ok ? this.#lastProbes.get(key)?.error : { atMs, detail };
+    this.#lastProbes.set(key, { startMs: atMs - elapsedMs, atMs, ...(error && { error }) });
   }
 
   #step(): void {

@@ -21,6 +21,13 @@ export interface MetricSources {
   readonly probes: () => { readonly ok: number; readonly failed: number };
   readonly reports: () => Readonly<Record<string, number>>;
   readonly reporters: () => readonly { readonly node: string; readonly fresh: boolean }[];
+  /** Of each target; empty where there are too many of them. */
+  readonly verdicts: () => readonly {
+    readonly target: string;
+    readonly monitor: string;
+    readonly up: boolean;
+    readonly observers: readonly { readonly observer: string; readonly view: string }[];
+  }[];
   readonly shedding: () => readonly {
     readonly pool: string;
     readonly share: number;
@@ -160,6 +167,26 @@ function health(registry: Registry, sources: MetricSources): void {
     '1 while the last report of a proxy or DNS node is believed.',
     ['node'],
     () => sources.reporters().map(({ node, fresh }) => [{ node }, fresh ? 1 : 0]),
+  );
+  gauge(registry, 'health_target_up', '1 while the verdict of a target is up.', ['target', 'monitor'], () =>
+    sources.verdicts().map(({ target, monitor, up }) => [{ target, monitor }, up ? 1 : 0]),
+  );
+  gauge(
+    registry,
+    'health_observer_up',
+    '1 while an observer calls a target up; no row while it has no fresh view.',
+    ['target', 'monitor', 'observer'],
+    () =>
+      sources
+        .verdicts()
+        .flatMap(({ target, monitor, observers }) =>
+          observers
+            .filter(({ view }) => view !== 'unknown')
+            .map(({ observer, view }): Rows[number] => [
+              { target, monitor, observer },
+              view === 'up' ? 1 : 0,
+            ]),
+        ),
   );
   gauge(registry, 'shed_ratio', 'Part of the answers that a full pool hands to the next.', ['pool'], () =>
     sources.shedding().map(({ pool, share }) => [{ pool }, share]),

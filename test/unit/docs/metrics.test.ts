@@ -51,6 +51,7 @@ function dnsRegistry(): Registry {
     probes: () => ({ ok: 0, failed: 0 }),
     reports: () => ({}),
     reporters: () => [],
+    verdicts: () => [],
     shedding: () => [],
     geo: () => ({ sources: [], problems: [] }),
     snapshot: () => ({ id: 0, publishedMs: 0 }),

@@ -16,6 +16,18 @@ const SOURCES: MetricSources = {
   probes: () => ({ ok: 9, failed: 10 }),
   reports: () => ({ accepted: 11, old_sequence: 12 }),
   reporters: () => [{ node: 'proxy-eu', fresh: true }],
+  verdicts: () => [
+    {
+      target: '192.0.2.1',
+      monitor: 'web',
+      up: false,
+      observers: [
+        { observer: 'probe', view: 'down' },
+        { observer: 'dns:us', view: 'up' },
+        { observer: 'dns:ap', view: 'unknown' },
+      ],
+    },
+  ],
   shedding: () => [
     { pool: 'pool eu of a.test.', share: 0.25, utilisation: 0.8 },
     { pool: 'pool us of a.test.', share: 0 },
@@ -46,6 +58,9 @@ describe('createDnsMetrics()', () => {
         'meridian_shed_ratio{pool="pool eu of a.test."} 0.25',
         'meridian_shed_ratio{pool="pool us of a.test."} 0',
         'meridian_pool_utilisation_ratio{pool="pool eu of a.test."} 0.8',
+        'meridian_health_target_up{target="192.0.2.1",monitor="web"} 0',
+        'meridian_health_observer_up{target="192.0.2.1",monitor="web",observer="probe"} 0',
+        'meridian_health_observer_up{target="192.0.2.1",monitor="web",observer="dns:us"} 1',
         'meridian_health_changes_total 8',
         'meridian_probes_total{result="ok"} 9',
         'meridian_probes_total{result="failed"} 10',
