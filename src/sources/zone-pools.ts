@@ -95,6 +95,7 @@ export function readRdata(draft: Draft, family: Family, text: unknown, at: Path,
 
 function readPool(draft: Draft, name: string, pool: FilePool): Pool {
   const { region, monitor, fallback } = pool;
+  checkPoolKeys(draft, pool, ['pools', name]);
   return {
     name,
     ...(region === undefined ? {} : { region }),
@@ -102,7 +103,8 @@ function readPool(draft: Draft, name: string, pool: FilePool): Pool {
     pick: pool.pick ?? POOL_DEFAULTS.pick,
     minUp: typeof pool.min_up === 'number' ? pool.min_up : POOL_DEFAULTS.minUp,
     ...(typeof pool.min_up === 'object' && { minUpCount: pool.min_up.endpoints }),
-    endpoints: pool.endpoints.map((endpoint, index) =>
+    ...(pool.pools && { members: pool.pools }),
+    endpoints: (pool.endpoints ?? []).map((endpoint, index) =>
       readEndpoint(draft, endpoint, ['pools', name, 'endpoints', index], index),
     ),
     ...(fallback === undefined ? {} : { fallback }),
@@ -110,9 +112,20 @@ function readPool(draft: Draft, name: string, pool: FilePool): Pool {
   };
 }
 
+/** A pool has endpoints, or pools and then nothing that is about endpoints. */
+function checkPoolKeys(draft: Draft, pool: FilePool, at: Path): void {
+  if (!pool.pools) {
+    if (!pool.endpoints) report(draft, at, 'needs the key "endpoints", or "pools" for a pool of pools');
+    return;
+  }
+  for (const key of ['endpoints', 'monitor', 'pick', 'min_up', 'shed'] as const) {
+    if (pool[key] !== undefined) report(draft, [...at, key], 'is not for a pool of pools', 'key');
+  }
+}
+
 function readEndpoint(
   draft: Draft,
-  endpoint: FilePool['endpoints'][number],
+  endpoint: NonNullable<FilePool['endpoints']>[number],
   at: Path,
   index: number,
 ): Endpoint {
@@ -126,6 +139,7 @@ function readEndpoint(
     rdata,
     weight: endpoint.weight ?? POOL_DEFAULTS.weight,
     status: endpoint.status ?? 'obey',
+    ...(endpoint.priority === undefined ? {} : { priority: endpoint.priority }),
     ...(proxy === undefined ? {} : { proxy }),
     ...(service === undefined ? {} : { service }),
   };

@@ -3,6 +3,7 @@ import type { GeoTrie } from '../geo/trie.js';
 import { compileRules } from '../policy/geo-rules.js';
 import { compileNearest } from '../policy/nearest.js';
 import type { DynamicRRset, Rule, Zone } from '../zone/model.js';
+import { leafPools } from '../zone/pool-groups.js';
 import { MODE } from './snapshot.js';
 import type { IntTable } from './table.js';
 
@@ -36,13 +37,14 @@ export interface CompiledSteering {
 }
 
 /**
- * Writes the class table and the chains of a dynamic RRset to `steering`. `poolIndex` gives the number of a
- * pool of this zone.
+ * Writes the class table and the chains of a dynamic RRset to `steering`. `poolNumbers` gives the numbers of what
+ * stands behind a name of a pool of this zone, in order. Among weighted pools the first of them takes part; the others
+ * stand behind the list, before the fallbacks.
  */
 export function compileSteering(
   rrset: DynamicRRset,
   zone: Zone,
-  poolIndex: (name: string) => number,
+  poolNumbers: (name: string) => readonly number[],
   steering: IntTable,
   tries: TrieSource,
 ): CompiledSteering {
@@ -50,14 +52,18 @@ export function compileSteering(
   const reachable = new Set<string>();
   const lists = plan.lists.map((list) => {
     const names = withFallbacks(list.pools, zone);
-    for (const name of names) reachable.add(name);
-    if (plan.mode === MODE.CHAIN) return steering.push(names.length, ...names.map(poolIndex));
-    const behind = names.slice(list.pools.length);
+    for (const name of names) for (const leaf of leafPools(zone, name)) reachable.add(leaf.name);
+    if (plan.mode === MODE.CHAIN) {
+      const numbers = [...new Set(names.flatMap(poolNumbers))];
+      return steering.push(numbers.length, ...numbers);
+    }
+    const later = list.pools.flatMap((name) => poolNumbers(name).slice(1));
+    const behind = [...new Set([...later, ...names.slice(list.pools.length).flatMap(poolNumbers)])];
     return steering.push(
       list.pools.length,
-      ...list.pools.flatMap((name, i) => [poolIndex(name), list.weights[i]!]),
+      ...list.pools.flatMap((name, i) => [poolNumbers(name)[0]!, list.weights[i]!]),
       behind.length,
-      ...behind.map(poolIndex),
+      ...behind,
     );
   });
   return { trie: plan.trie, classes: steering.push(...lists), mode: plan.mode, reachable };

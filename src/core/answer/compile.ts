@@ -213,8 +213,8 @@ function compileDynamic(
 }
 
 /** See RRSET.FAIL. */
-function failField(fail: FailMode, numbers: ReadonlyMap<string, number>): number {
-  if (typeof fail === 'object') return (numbers.get(fail.pool)! << 2) | FAIL.POOL;
+function failField(fail: FailMode, numbers: ReadonlyMap<string, readonly number[]>): number {
+  if (typeof fail === 'object') return (numbers.get(fail.pool)![0]! << 2) | FAIL.POOL;
   return fail === 'closed' ? FAIL.CLOSED : FAIL.OPEN;
 }
 

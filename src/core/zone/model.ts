@@ -64,6 +64,8 @@ export interface Endpoint {
   /** 0 to 65535; 0 is used only when no endpoint with a weight is up. */
   readonly weight: number;
   readonly status: AdminStatus;
+  /** 1 to 16, 1 where absent: those of the next number are used when the ones before are down. */
+  readonly priority?: number;
   /** The proxy that owns this address, and the service of its reports that counts as an observer. */
   readonly proxy?: string;
   readonly service?: string;
@@ -81,7 +83,10 @@ export interface Pool {
   readonly minUp: number;
   /** In place of `minUp`: below so many endpoints (of one family) the pool is down. */
   readonly minUpCount?: number;
+  /** Empty for a pool of pools. */
   readonly endpoints: readonly Endpoint[];
+  /** A pool of pools: their names; the first that is up is used. */
+  readonly members?: readonly string[];
   readonly fallback?: string;
   /** Hands a growing share of its answers to the next pool when its proxies are full. */
   readonly shed?: ShedRules;

@@ -4,6 +4,7 @@ import { TYPE } from '../dns/iana.js';
 import { rdataText } from '../dns/rdata/table.js';
 import { allowed, type Findings } from './finding.js';
 import type { Family, Monitor, Pool, Zone } from './model.js';
+import { validateGroups } from './validate-groups.js';
 import { validateJudgement, validateMinUp, validateShed } from './validate-judgement.js';
 
 export const QUORUM_MAX = 64;
@@ -20,6 +21,8 @@ export function validateMonitors(zone: Zone, findings: Findings): void {
 export function validatePools(zone: Zone, findings: Findings): void {
   for (const pool of zone.pools.values()) {
     validateReferences(zone, pool, findings);
+    validateGroups(zone, pool, findings);
+    if (pool.members) continue;
     validateEndpoints(pool, findings);
     validateShed(pool, findings);
     validateMinUp(pool, findings);

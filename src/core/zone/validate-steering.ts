@@ -3,6 +3,7 @@ import { formatAddress } from '../dns/rdata/address.js';
 import { parseGeoTarget } from '../geo/regions.js';
 import { allowed, type FindingPath, type Findings } from './finding.js';
 import type { DynamicRRset, Pool, Rule, Zone } from './model.js';
+import { leafPools } from './pool-groups.js';
 
 export function validateSteering(zone: Zone, rrset: DynamicRRset, at: FindingPath, findings: Findings): void {
   const { steering } = rrset;
@@ -104,7 +105,7 @@ function reachablePools(zone: Zone, rrset: DynamicRRset): readonly Pool[] {
       pool = pool.fallback === undefined ? undefined : zone.pools.get(pool.fallback);
     }
   }
-  return [...reached.values()];
+  return [...new Set([...reached.keys()].flatMap((name) => leafPools(zone, name)))];
 }
 
 function validateLocations(zone: Zone, pools: readonly string[], at: FindingPath, findings: Findings): void {
