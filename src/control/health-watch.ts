@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { JUDGEMENT_DEFAULTS } from '../core/health/judgement.js';
 import type { Verdict } from '../core/health/quorum.js';
 import type { ProbeViews, Report } from '../core/health/report.js';
 import { checksToFlip } from '../core/health/target.js';
@@ -9,7 +10,7 @@ import {
   SHARE_FULL,
   TTL_UNBOUNDED,
 } from '../core/health/word.js';
-import { type HealthTarget, probeIdentity } from '../core/zone/targets.js';
+import { type HealthTarget, monitorName, probeIdentity } from '../core/zone/targets.js';
 import type { ProbeResult } from '../probe/attempt.js';
 import type { Probe } from '../probe/probe.js';
 import { ProbeScheduler, type Timers } from '../probe/scheduler.js';
@@ -300,7 +301,7 @@ export class HealthWatch {
     if (!target) return;
     const seen = this.#book.describe(key, this.#now())?.observers ?? [];
     const observers = seen.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`);
-    const facts = { target: target.host, monitor: target.monitor?.name, observers };
+    const facts = { target: target.host, monitor: monitorName(target), observers };
     this.#modules.log[next.state === 'down' ? 'warn' : 'info'](facts, `${target.host} is ${next.state}`);
     const { state, basis } = next;
     const transition = { target, state, basis, atMs: this.#modules.now(), reason: observers.join(', ') };
@@ -340,7 +341,7 @@ function wordOfPool(kept: number): number {
 }
 
 function observed(target: HealthTarget): ObservedTarget {
-  const { key, monitor, proxy, service } = target;
+  const { key, monitor, proxy, service, calculated } = target;
   const identity = probeIdentity(target);
   return {
     key,
@@ -350,6 +351,21 @@ function observed(target: HealthTarget): ObservedTarget {
     ...(identity !== undefined && { probeId: probeId(identity) }),
     ...(proxy !== undefined && { proxy }),
     ...(service !== undefined && { service }),
+    ...(calculated && madeFrom(calculated)),
+  };
+}
+
+/** What comes back takes its weight slowly if any of its parts does; parts are damped, the whole need not be. */
+function madeFrom({ kind, count, of }: NonNullable<HealthTarget['calculated']>): Partial<ObservedTarget> {
+  const rampMs = Math.max(...of.map(({ monitor }) => monitor?.judgement.rampMs ?? 0), 0);
+  return {
+    calculated: {
+      kind,
+      ...(count !== undefined && { count }),
+      keys: of.map((part) => part.key),
+      names: of.map((part) => monitorName(part) ?? 'proxy'),
+    },
+    judgement: { ...JUDGEMENT_DEFAULTS, rampMs, holdDownMs: 0 },
   };
 }
 

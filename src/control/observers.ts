@@ -7,6 +7,7 @@
  * reports), and `proxy:<node>/<service>` (the reports of the proxy that owns the address).
  */
 
+import { type Calculation, calculate } from '../core/health/calculated.js';
 import { heldDownUntil } from '../core/health/damping.js';
 import { JUDGEMENT_DEFAULTS, type Judgement } from '../core/health/judgement.js';
 import { regionalVerdict, type Verdict, type View } from '../core/health/quorum.js';
@@ -47,6 +48,8 @@ export interface ObservedTarget {
   /** The proxy that owns the address, and which of its services counts; all of them when absent. */
   readonly proxy?: string;
   readonly service?: string;
+  /** The verdict is made from those of other targets; nobody observes it. */
+  readonly calculated?: Calculation & { readonly keys: readonly string[]; readonly names: readonly string[] };
   /** The verdict to start from, for instance from the last good state on disk. Default `up`. */
   readonly last?: 'up' | 'down';
 }
@@ -100,6 +103,8 @@ export class ObserverBook {
   readonly #reports: ReportBook;
   /** The targets of each proxy. */
   #byProxy: ReadonlyMap<string, readonly Entry[]> = new Map();
+  /** What is made from a target. */
+  #madeFrom: ReadonlyMap<string, readonly Entry[]> = new Map();
 
   constructor(handlers: ObserverHandlers, { region = '', peers = [] }: BookOptions = {}) {
     this.#handlers = handlers;
@@ -119,7 +124,9 @@ export class ObserverBook {
       this.#entries.set(target.key, entry);
       entry.target = target;
     }
-    this.#byProxy = groupByProxy(this.#entries.values());
+    const entries = [...this.#entries.values()];
+    this.#byProxy = groupBy(entries, ({ target }) => (target.proxy === undefined ? [] : [target.proxy]));
+    this.#madeFrom = groupBy(entries, ({ target }) => target.calculated?.keys ?? []);
     this.#reports.setProxies(new Set(this.#byProxy.keys()));
     const peers = [...this.#reports.peers].map((node) => this.#viewsOf(node));
     for (const entry of this.#entries.values()) {
@@ -181,6 +188,9 @@ export class ObserverBook {
    */
   flipMs(key: string, nowMs: number): number {
     const entry = this.#entries.get(key);
+    if (entry?.target.calculated) {
+      return Math.min(...entry.target.calculated.keys.map((part) => this.flipMs(part, nowMs)));
+    }
     const own = entry?.observations.get(OWN_PROBE);
     if (!entry || !own) return REPORT_FLIP_MS;
     const { verdict, damping } = entry.standing;
@@ -214,8 +224,23 @@ export class ObserverBook {
       quorum: entry.target.quorum,
       verdict,
       sinceMs,
-      observers: this.#observerNames(entry.target).map((name) => describeView(entry, name, nowMs)),
+      observers: entry.target.calculated
+        ? entry.target.calculated.keys.map((part, i) =>
+            this.#describePart(part, entry.target.calculated?.names[i] ?? '', nowMs),
+          )
+        : this.#observerNames(entry.target).map((name) => describeView(entry, name, nowMs)),
       ...(verdict.state === 'down' && heldDownUntilMs > nowMs && { heldDownUntilMs }),
+    };
+  }
+
+  #describePart(key: string, name: string, nowMs: number): ObserverView {
+    const { verdict, sinceMs } = this.#entries.get(key)?.standing ?? newStanding('up', nowMs);
+    const detail = `${verdict.up} of ${verdict.known} observers say up (${verdict.basis})`;
+    return {
+      observer: `monitor:${name}`,
+      view: verdict.state,
+      ageMs: Math.max(nowMs - sinceMs, 0),
+      detail,
     };
   }
 
@@ -266,12 +291,28 @@ export class ObserverBook {
     }));
     const judgement = judgementOf(entry);
     const rules = { quorum: entry.target.quorum, ...judgement, region: this.#region };
-    const count = regionalVerdict(votes, rules, previous.state);
+    const count = entry.target.calculated
+      ? this.#calculate(entry.target.calculated, previous)
+      : regionalVerdict(votes, rules, previous.state);
     entry.standing = settle(entry.standing, count, judgement, nowMs);
     const next = entry.standing.verdict;
     if (next.state !== previous.state || next.basis !== previous.basis) {
       this.#handlers.onVerdict(entry.target.key, next, previous);
+      for (const made of this.#madeFrom.get(entry.target.key) ?? []) this.#judge(made, nowMs);
     }
+  }
+
+  /** Held where nothing is known of any part; a part that is held counts with its last verdict. */
+  #calculate(
+    { keys, ...calculation }: Calculation & { readonly keys: readonly string[] },
+    last: Verdict,
+  ): Verdict {
+    const parts = keys.flatMap((key) => this.verdict(key) ?? []);
+    const states = parts.map(({ state }) => state);
+    const up = states.filter((state) => state === 'up').length;
+    if (parts.length === 0) return { ...last, basis: 'held' };
+    const basis = parts.every((part) => part.basis === 'held') ? 'held' : 'observers';
+    return { state: calculate(calculation, states), basis, up, known: states.length };
   }
 }
 
@@ -283,14 +324,17 @@ function judgementOf({ target }: Entry): Judgement {
   return target.judgement ?? JUDGEMENT_DEFAULTS;
 }
 
-function groupByProxy(entries: Iterable<Entry>): ReadonlyMap<string, readonly Entry[]> {
+function groupBy(
+  entries: readonly Entry[],
+  keysOf: (entry: Entry) => readonly string[],
+): ReadonlyMap<string, readonly Entry[]> {
   const groups = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const { proxy } = entry.target;
-    if (proxy === undefined) continue;
-    const group = groups.get(proxy);
-    if (group) group.push(entry);
-    else groups.set(proxy, [entry]);
+    for (const key of keysOf(entry)) {
+      const group = groups.get(key);
+      if (group) group.push(entry);
+      else groups.set(key, [entry]);
+    }
   }
   return groups;
 }

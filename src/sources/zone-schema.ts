@@ -18,6 +18,8 @@ export const LIMITS = {
   pools: 1000,
   endpointsPerPool: 256,
   membersPerPool: 16,
+  calculated: 100,
+  monitorsPerCalculated: 8,
   rulesPerRecord: 1000,
   targetsPerRule: 10_000,
   poolsPerRecord: 100,
@@ -131,6 +133,23 @@ const Monitor = Type.Object(
     ...JUDGEMENT_KEYS,
   },
   strict,
+);
+
+const Monitors = names('the name of a monitor', LIMITS.monitorsPerCalculated);
+
+/** A monitor that is made from others: exactly one of `all`, `any`, `not`, and `at_least` with `of`. */
+const Calculated = Type.Object(
+  {
+    all: Type.Optional(Monitors),
+    any: Type.Optional(Monitors),
+    not: Type.Optional(Type.String({ maxLength: 64, title: 'the name of a monitor' })),
+    at_least: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.monitorsPerCalculated })),
+    of: Type.Optional(Monitors),
+  },
+  {
+    ...strict,
+    title: 'a map such as { all: [web, db] }, { any: [a, b] }, { at_least: 2, of: [a, b, c] } or { not: a }',
+  },
 );
 
 const AdminStatus = Type.Union([Type.Literal('obey'), Type.Literal('up'), Type.Literal('down')]);
@@ -263,6 +282,7 @@ export const ZoneFile = Type.Object(
     soa: Type.Optional(Soa),
     regions: Type.Optional(named(Region, LIMITS.regions)),
     monitors: Type.Optional(named(Monitor, LIMITS.monitors)),
+    calculated: Type.Optional(named(Calculated, LIMITS.calculated)),
     pools: Type.Optional(named(Pool, LIMITS.pools)),
     records: Type.Optional(Records),
   },
@@ -284,6 +304,7 @@ export type ZoneFile = Static<typeof ZoneFile>;
 export type ZoneRecords = Static<typeof Records>;
 export type ZoneRecord = Static<typeof ZoneRecord>;
 export type FileMonitor = Static<typeof Monitor>;
+export type FileCalculated = Static<typeof Calculated>;
 export type FilePool = Static<typeof Pool>;
 export type FileDynamic = Static<typeof Dynamic>;
 export type FileOctodnsPool = Static<typeof OctodnsPool>;

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Transition } from '../../control/health-watch.js';
+import { monitorName } from '../../core/zone/targets.js';
 import { EventStream, STREAMS_MAX } from '../event-stream.js';
 import { sendProblem } from '../problem.js';
 import type { ApiModules } from '../server.js';
@@ -40,9 +41,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, { 
 };
 
 function describe({ target, state, basis, atMs, reason }: Transition) {
+  const name = monitorName(target);
   return {
     target: target.host,
-    ...(target.monitor && { monitor: target.monitor.name }),
+    ...(name !== undefined && { monitor: name }),
     state,
     basis,
     at: new Date(atMs).toISOString(),

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { ReporterDescription } from '../../control/report-book.js';
+import { monitorName } from '../../core/zone/targets.js';
 import type { ApiModules } from '../server.js';
 
 const View = Type.Object({
@@ -81,13 +82,15 @@ export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
 };
 
 function healthOf({ health }: ApiModules['control']) {
-  return [...health.targets.values()].flatMap(({ key, host, monitor }) => {
+  return [...health.targets.values()].flatMap((target) => {
+    const { key, host } = target;
+    const name = monitorName(target);
     const description = health.describe(key);
     if (!description) return [];
     const { verdict, sinceMs, observers } = description;
     return [
       {
-        target: monitor ? `${host} (${monitor.name})` : host,
+        target: name === undefined ? host : `${host} (${name})`,
         state: verdict.state,
         basis: verdict.basis,
         since: new Date(sinceMs).toISOString(),

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import type { HealthWatch } from '../../control/health-watch.js';
 import type { ReporterDescription } from '../../control/report-book.js';
 import { SHARE_FULL } from '../../core/health/word.js';
-import type { HealthTarget } from '../../core/zone/targets.js';
+import { type HealthTarget, monitorName } from '../../core/zone/targets.js';
 import type { ApiModules } from '../server.js';
 
 const LIMIT_DEFAULT = 1_000;
@@ -108,14 +108,16 @@ function fits(
   return state === undefined || state === verdict.state || state === verdict.basis;
 }
 
-function describeTarget(health: HealthWatch, { key, host, monitor }: HealthTarget) {
+function describeTarget(health: HealthWatch, target: HealthTarget) {
+  const { key, host, monitor } = target;
+  const name = monitorName(target);
   const found = health.describe(key);
   if (!found) return undefined;
   const { verdict, sinceMs, heldDownUntilMs, quorum, observers } = found;
   const probed = health.lastProbe(key);
   return {
     target: host,
-    ...(monitor && { monitor: monitor.name }),
+    ...(name !== undefined && { monitor: name }),
     state: verdict.state,
     basis: verdict.basis,
     forced: false,

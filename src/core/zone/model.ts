@@ -6,6 +6,7 @@
  * it, `core/zone/validate.ts` judges it, `core/answer/compile.ts` turns it into tables.
  */
 
+import type { Calculation } from '../health/calculated.js';
 import type { Judgement } from '../health/judgement.js';
 import type { ShedRules } from '../health/shed.js';
 
@@ -55,6 +56,12 @@ export interface Monitor {
   readonly judgement: Judgement;
 }
 
+/** A monitor that is made from others, by their names. */
+export interface CalculatedMonitor extends Calculation {
+  readonly name: string;
+  readonly of: readonly string[];
+}
+
 /** `obey` follows health; `up` and `down` are fixed by the operator. */
 export type AdminStatus = 'obey' | 'up' | 'down';
 
@@ -76,7 +83,7 @@ export type Pick = 'weighted' | 'all' | 'first' | 'hash';
 export interface Pool {
   readonly name: string;
   readonly region?: string;
-  /** Name of a monitor of this zone. A pool without one is up. */
+  /** Name of a monitor of this zone, a calculated one perhaps. A pool without one is up. */
   readonly monitor?: string;
   readonly pick: Pick;
   /** 0 to 1: below this fraction of its weight (of one family) the pool is down. */
@@ -152,6 +159,7 @@ export interface Zone {
   readonly soa: Soa;
   readonly regions: ReadonlyMap<string, Region>;
   readonly monitors: ReadonlyMap<string, Monitor>;
+  readonly calculated?: ReadonlyMap<string, CalculatedMonitor>;
   readonly pools: ReadonlyMap<string, Pool>;
   /** Without SOA; apex NS and the addresses of in-zone name servers are among them. */
   readonly rrsets: readonly RRset[];

@@ -1,7 +1,8 @@
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
+import type { Calculation } from '../health/calculated.js';
 import type { ShedRules } from '../health/shed.js';
-import type { Endpoint, Family, Monitor, Pool, Zone } from './model.js';
+import type { CalculatedMonitor, Endpoint, Family, Monitor, Pool, Zone } from './model.js';
 
 /** One thing whose health is watched: an address of an endpoint, by one monitor and perhaps a proxy's reports. */
 export interface HealthTarget {
@@ -12,6 +13,8 @@ export interface HealthTarget {
   readonly monitor?: Monitor;
   readonly proxy?: string;
   readonly service?: string;
+  /** Made from the verdicts of other targets, of the same endpoint. */
+  readonly calculated?: Calculation & { readonly name: string; readonly of: readonly HealthTarget[] };
   /** Present where this is no endpoint but a pool whose load is watched. */
   readonly shed?: ShedTarget;
 }
@@ -27,6 +30,11 @@ export interface ShedTarget {
   readonly ttlSeconds: number;
 }
 
+/** What the zone file calls the monitor of a target; undefined where there is none. */
+export function monitorName({ monitor, calculated }: HealthTarget): string | undefined {
+  return calculated?.name ?? monitor?.name;
+}
+
 const FAMILIES: readonly Family[] = ['A', 'AAAA', 'CNAME'];
 
 /** Every target of a zone, each once. */
@@ -38,11 +46,18 @@ export function healthTargets(zone: Zone): ReadonlyMap<string, HealthTarget> {
     for (const endpoint of pool.endpoints) {
       for (const family of FAMILIES) {
         const target = healthTarget(zone, pool, endpoint, family);
-        if (target) targets.set(target.key, target);
+        if (target) addTarget(targets, target);
       }
     }
   }
   return targets;
+}
+
+/** Targets that others are made from come first. */
+function addTarget(targets: Map<string, HealthTarget>, target: HealthTarget): void {
+  if (targets.has(target.key)) return;
+  for (const part of target.calculated?.of ?? []) addTarget(targets, part);
+  targets.set(target.key, target);
 }
 
 /**
@@ -57,15 +72,40 @@ export function healthTarget(
 ): HealthTarget | undefined {
   const rdata = endpoint.rdata[family];
   if (!rdata || endpoint.status !== 'obey') return undefined;
-  const monitor = pool.monitor === undefined ? undefined : zone.monitors.get(pool.monitor);
-  if (!monitor && endpoint.proxy === undefined) return undefined;
   const host = family === 'CNAME' ? formatName(rdata).slice(0, -1) : formatAddress(rdata);
+  return targetOf(zone, pool.monitor, host, endpoint);
+}
+
+function targetOf(
+  zone: Zone,
+  name: string | undefined,
+  host: string,
+  endpoint: Pick<Endpoint, 'proxy' | 'service'>,
+): HealthTarget | undefined {
+  const calculated = name === undefined ? undefined : zone.calculated?.get(name);
+  if (calculated) return calculatedTarget(zone, calculated, host, endpoint);
+  const monitor = name === undefined ? undefined : zone.monitors.get(name);
+  if (!monitor && endpoint.proxy === undefined) return undefined;
   return {
     key: JSON.stringify([host, monitor ? check(monitor) : null, endpoint.proxy, endpoint.service]),
     host,
     ...(monitor && { monitor }),
     ...(endpoint.proxy !== undefined && { proxy: endpoint.proxy }),
     ...(endpoint.service !== undefined && { service: endpoint.service }),
+  };
+}
+
+function calculatedTarget(
+  zone: Zone,
+  { name, kind, count, of: names }: CalculatedMonitor,
+  host: string,
+  endpoint: Pick<Endpoint, 'proxy' | 'service'>,
+): HealthTarget {
+  const of = names.flatMap((part) => targetOf(zone, part, host, endpoint) ?? []);
+  return {
+    key: JSON.stringify([kind, count, of.map(({ key }) => key)]),
+    host,
+    calculated: { name, kind, ...(count !== undefined && { count }), of },
   };
 }
 

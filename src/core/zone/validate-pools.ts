@@ -4,6 +4,7 @@ import { TYPE } from '../dns/iana.js';
 import { rdataText } from '../dns/rdata/table.js';
 import { allowed, type Findings } from './finding.js';
 import type { Family, Monitor, Pool, Zone } from './model.js';
+import { validateCalculated } from './validate-calculated.js';
 import { validateGroups } from './validate-groups.js';
 import { validateJudgement, validateMinUp, validateShed } from './validate-judgement.js';
 
@@ -19,6 +20,7 @@ export function validateMonitors(zone: Zone, findings: Findings): void {
 }
 
 export function validatePools(zone: Zone, findings: Findings): void {
+  validateCalculated(zone, findings);
   for (const pool of zone.pools.values()) {
     validateReferences(zone, pool, findings);
     validateGroups(zone, pool, findings);
@@ -61,8 +63,9 @@ function validateReferences(zone: Zone, pool: Pool, findings: Findings): void {
     const message = `no region is named "${region}"${allowed(zone.regions.keys())}`;
     findings.add([...at, 'region'], 'unknown-name', message);
   }
-  if (monitor !== undefined && !zone.monitors.has(monitor)) {
-    const message = `no monitor is named "${monitor}"${allowed(zone.monitors.keys())}`;
+  const monitors = [...zone.monitors.keys(), ...(zone.calculated?.keys() ?? [])];
+  if (monitor !== undefined && !monitors.includes(monitor)) {
+    const message = `no monitor is named "${monitor}"${allowed(monitors)}`;
     findings.add([...at, 'monitor'], 'unknown-name', message);
   }
   if (fallback === undefined) return;
