@@ -7,10 +7,12 @@ import type { Registry } from 'prom-client';
 import type { ControlPlane } from '../control/control-plane.js';
 import { type FindToken, installAuth } from './auth.js';
 import { installProblems, ProblemSchema } from './problem.js';
+import { eventRoutes } from './routes/events.js';
 import { explainRoutes } from './routes/explain.js';
 import { healthRoutes } from './routes/health.js';
 import { reportRoutes } from './routes/reports.js';
 import { statusRoutes } from './routes/status.js';
+import { targetRoutes } from './routes/targets.js';
 import { zoneRoutes } from './routes/zones.js';
 
 export interface ApiModules {
@@ -35,7 +37,7 @@ export interface NodeFacts {
 
 export type Api = FastifyInstance;
 
-/** Reports are small; nothing else has a body yet. */
+/** Of all routes but the reports, which have a limit of their own. */
 const BODY_BYTES_MAX = 256 * 1024;
 const REQUESTS_PER_MINUTE = 6000;
 
@@ -77,6 +79,8 @@ export async function createApi(modules: ApiModules): Promise<Api> {
   await app.register(zoneRoutes, modules);
   await app.register(explainRoutes, modules);
   await app.register(reportRoutes, modules);
+  await app.register(targetRoutes, modules);
+  await app.register(eventRoutes, modules);
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   return app as unknown as Api;
 }

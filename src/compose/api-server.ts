@@ -1,5 +1,6 @@
 import { type Api, createApi } from '../api/server.js';
 import type { ControlPlane } from '../control/control-plane.js';
+import { monitorName } from '../core/zone/targets.js';
 import type { WorkerPool } from '../dataplane/pool.js';
 import type { SocketAddress } from '../io/tier.js';
 import { createDnsMetrics, type MetricSources } from '../metrics/dns-metrics.js';
@@ -115,9 +116,25 @@ export function metricSources(
     healthChanges: () => health.changes,
     probes: () => health.probeCounters,
     reports: () => health.reportCounters,
-    reporters: () => health.reporters,
+    reporters: () => [...health.reporters, ...health.peers],
+    verdicts: () => verdictsOf(health),
+    shedding: () => health.shedding,
     geo: () => control.geoStatus(),
     aliases: () => control.aliases?.status,
     snapshot: () => ({ id: control.snapshot.id, publishedMs: control.publishedMs }),
   };
+}
+
+/** With more targets than this, rows for each would be more than a scraper should keep. */
+const ROWS_TARGETS_MAX = 1_000;
+
+function verdictsOf(health: ControlPlane['health']): ReturnType<MetricSources['verdicts']> {
+  if (health.targets.size > ROWS_TARGETS_MAX) return [];
+  return [...health.targets.values()].flatMap((target) => {
+    const { key, host } = target;
+    const found = health.describe(key);
+    if (!found) return [];
+    const { verdict, observers } = found;
+    return [{ target: host, monitor: monitorName(target) ?? '', up: verdict.state === 'up', observers }];
+  });
 }

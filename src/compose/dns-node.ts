@@ -10,6 +10,7 @@ import { claimAddress, isMissingAddress } from '../io/free-port.js';
 import { collectSoon } from '../io/garbage.js';
 import { ListenError, type SocketAddress } from '../io/tier.js';
 import { createProbe } from '../probe/probe.js';
+import type { Reporter } from '../report/reporter.js';
 import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-database.js';
 import { createNameResolver } from '../sources/name-resolver.js';
 import type { ServerConfig } from '../sources/server-config.js';
@@ -19,6 +20,7 @@ import { type EncryptedListening, openEncrypted } from './encrypted.js';
 import { openIdentity } from './identity.js';
 import { createLedgers } from './ledgers.js';
 import type { Log } from './log.js';
+import { startReporter } from './node-reporter.js';
 
 /** A node that can't start: what is wrong, and which setting changes it. */
 export interface StartProblem {
@@ -65,7 +67,6 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     encrypted,
   });
   const { control, health, pool, ledgers } = parts;
-  if (config.reportTo.length > 0) log.warn({}, 'report_to has no effect: DNS nodes do not report yet');
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
@@ -110,10 +111,11 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
         log,
       });
   if (problem || (api && 'code' in api)) {
-    await closeAll(watches, null, parts);
+    await closeAll(watches, null, null, parts);
     await queryLog?.close();
     return problem ?? (api as StartProblem);
   }
+  const reporter = parts.report();
   return {
     listen: listen.addresses,
     dot: encrypted.options?.dot?.listen ?? [],
@@ -123,7 +125,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     control,
     reload,
     async close() {
-      await closeAll(watches, api, parts);
+      await closeAll(watches, api, reporter, parts);
       await queryLog?.close();
     },
   };
@@ -155,15 +157,22 @@ async function checkFolders({ zones, state }: ServerConfig): Promise<StartProble
 
 /** The parts of a node and how they know of each other. */
 function wire(config: ServerConfig, log: Log, sockets: Sockets) {
-  const health = new HealthWatch({
-    probe: createProbe({ clock: () => performance.now(), limits: config.probes }),
-    probesMax: config.probes.concurrency,
-    now: Date.now,
-    monotonic: () => performance.now(),
-    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
-    random: Math.random,
-    log,
-  });
+  const { name, region } = config.node;
+  const health = new HealthWatch(
+    {
+      probe: createProbe({ clock: () => performance.now(), limits: config.probes }),
+      probesMax: config.probes.concurrency,
+      now: Date.now,
+      monotonic: () => performance.now(),
+      timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+      random: Math.random,
+      log,
+    },
+    {
+      ...(region !== undefined && { region }),
+      peers: config.reportTo.flatMap(({ node }) => node ?? []),
+    },
+  );
   const { maxAgeMs } = config.resolver;
   const aliases = new AliasWatch(maxAgeMs === undefined ? {} : { maxAgeMs }, {
     resolver: createNameResolver(config.resolver),
@@ -217,7 +226,8 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
       return listenProblem(error);
     }
   };
-  return { control, health, aliases, pool, loader, ledgers, serve };
+  const report = () => startReporter({ name, region: region ?? '' }, config.reportTo, health, log);
+  return { control, health, aliases, pool, loader, ledgers, serve, report };
 }
 
 function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {
@@ -254,9 +264,13 @@ function listenProblem({ code, message }: ListenError): StartProblem {
 async function closeAll(
   watches: readonly { close(): void }[],
   api: ApiHandle | null,
+  reporter: Reporter | null,
   parts: Pick<ReturnType<typeof wire>, 'pool' | 'health' | 'loader' | 'aliases'>,
 ): Promise<void> {
   for (const watch of watches) watch.close();
+  // The others learn that this node probes no more, before its views get old.
+  await reporter?.drain();
+  reporter?.close();
   await api?.close();
   await parts.pool.close();
   await parts.loader.close();

@@ -9,7 +9,8 @@ import type { ListenFailure } from '../proxy/listening.js';
 import { proxyMetrics } from '../proxy/metrics.js';
 import { type ProxyLog, SYSTEM_TIMERS, type Timers } from '../proxy/modules.js';
 import { RegionalProxy } from '../proxy/regional-proxy.js';
-import { Reporter, type ReportFetch } from '../proxy/reporter.js';
+import type { ReportFetch } from '../report/delivery.js';
+import { Reporter } from '../report/reporter.js';
 
 export interface ProxyNodeModules {
   readonly log: ProxyLog;
@@ -103,6 +104,14 @@ function newReporter(
     url,
     readToken: tokenFile === undefined ? null : () => readFile(tokenFile, 'utf8'),
   }));
+  // Between two reports.
+  let before = performance.eventLoopUtilization();
+  const busy = (): number => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization;
+  };
   return new Reporter(
     { node: node.name, region: node.region, receivers },
     {
@@ -111,7 +120,7 @@ function newReporter(
       random: Math.random,
       fetch: modules.fetch ?? fetch,
       log: modules.log,
-      services: () => proxy.services(),
+      services: () => proxy.services(busy()),
     },
   );
 }

@@ -8,7 +8,7 @@ import { formatProblem, type Problem } from '../sources/yaml-document.js';
 import type { AliasWatch } from './alias-watch.js';
 import type { HealthWatch } from './health-watch.js';
 import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
-import type { ReportOutcome } from './observers.js';
+import type { ReportOutcome } from './report-book.js';
 import type { SnapshotSlots } from './snapshot-slots.js';
 import type { GeoStatus, ZoneStatus } from './status.js';
 

@@ -1,20 +1,30 @@
+import { createHash } from 'node:crypto';
+import { JUDGEMENT_DEFAULTS } from '../core/health/judgement.js';
 import type { Verdict } from '../core/health/quorum.js';
-import type { Report } from '../core/health/report.js';
-import { createHealthTable, healthTableBytes, packHealth } from '../core/health/word.js';
-import type { HealthTarget } from '../core/zone/targets.js';
+import type { ProbeViews, Report } from '../core/health/report.js';
+import { checksToFlip } from '../core/health/target.js';
+import {
+  createHealthTable,
+  healthTableBytes,
+  packHealth,
+  SHARE_FULL,
+  TTL_UNBOUNDED,
+} from '../core/health/word.js';
+import { type HealthTarget, monitorName, probeIdentity } from '../core/zone/targets.js';
+import type { ProbeResult } from '../probe/attempt.js';
 import type { Probe } from '../probe/probe.js';
 import { ProbeScheduler, type Timers } from '../probe/scheduler.js';
 import { HealthSlots } from './health-slots.js';
-import {
-  ObserverBook,
-  type ReportCounters,
-  type ReporterDescription,
-  type ReportOutcome,
-  type TargetDescription,
-} from './observers.js';
+import { LoadShedder, type ShedDescription } from './load-shedder.js';
+import { type ObservedTarget, ObserverBook, type TargetDescription } from './observers.js';
+import { RefusalLog } from './refusal-log.js';
+import type { ReportCounters, ReporterDescription, ReportOutcome } from './report-book.js';
 
 export const TARGETS_MAX = 65_536;
-const EXPIRE_MS = 500;
+/** How often views get old, ramps climb, and loads are looked at. */
+const STEP_MS = 500;
+/** 8 bytes of a digest are enough to tell 65,536 probes apart. */
+const PROBE_ID_LENGTH = 11;
 const COMPLAINT_MS = 60_000;
 
 export interface HealthModules {
@@ -33,6 +43,33 @@ export interface HealthModules {
   };
 }
 
+export interface HealthOptions {
+  /** Where this node stands. */
+  readonly region?: string;
+  /** The DNS nodes whose reports count. */
+  readonly peers?: readonly string[];
+  /** Default TARGETS_MAX. */
+  readonly targetsMax?: number;
+}
+
+/** The last probe of a target by this node; times by its clock, milliseconds since 1970. */
+export interface LastProbe {
+  readonly startMs: number;
+  readonly atMs: number;
+  /** The last one that failed. */
+  readonly error?: { readonly atMs: number; readonly detail: string };
+}
+
+/** A change of a verdict, as it is told to listeners. */
+export interface Transition {
+  readonly target: HealthTarget;
+  readonly state: 'up' | 'down';
+  readonly basis: Verdict['basis'];
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly reason: string;
+}
+
 /**
  * Health from observation to word: probes and reports go into the book of observers, its verdicts into the
  * table that the workers read. A change is one atomic store.
@@ -40,21 +77,38 @@ export interface HealthModules {
 export class HealthWatch {
   readonly table: Int32Array;
   readonly #modules: HealthModules;
-  readonly #slots = new HealthSlots(TARGETS_MAX);
+  readonly #startMs: number;
+  readonly #targetsMax: number;
+  readonly #slots: HealthSlots;
   readonly #book: ObserverBook;
+  readonly #shedder: LoadShedder;
   readonly #scheduler: ProbeScheduler;
+  readonly #refusals = new RefusalLog();
+  readonly #listeners = new Set<(transition: Transition) => void>();
+  readonly #probeListeners = new Set<() => void>();
+  /** Targets that take part of their weight. */
+  readonly #ramping = new Set<string>();
+  readonly #lastProbes = new Map<string, LastProbe>();
   #targets: ReadonlyMap<string, HealthTarget> = new Map();
   #timer: unknown;
   #changes = 0;
   #probes = { ok: 0, failed: 0, impossible: 0 };
   #complainedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(modules: HealthModules) {
+  constructor(modules: HealthModules, options: HealthOptions = {}) {
     this.#modules = modules;
-    this.table = createHealthTable(new SharedArrayBuffer(healthTableBytes(TARGETS_MAX)), TARGETS_MAX);
-    this.#book = new ObserverBook({
-      onVerdict: (key, next, previous) => this.#verdict(key, next, previous),
-    });
+    this.#startMs = modules.now() - modules.monotonic();
+    this.#targetsMax = options.targetsMax ?? TARGETS_MAX;
+    this.#slots = new HealthSlots(this.#targetsMax);
+    this.table = createHealthTable(
+      new SharedArrayBuffer(healthTableBytes(this.#targetsMax)),
+      this.#targetsMax,
+    );
+    this.#book = new ObserverBook(
+      { onVerdict: (key, next, previous) => this.#verdict(key, next, previous) },
+      options,
+    );
+    this.#shedder = new LoadShedder(this.#book.reports);
     this.#scheduler = new ProbeScheduler(
       {
         probe: modules.probe,
@@ -64,11 +118,16 @@ export class HealthWatch {
         ...(modules.probesMax !== undefined && { maxConcurrent: modules.probesMax }),
       },
       {
-        onResult: (key, state, result) => {
+        onResult: (key, state, result, changed) => {
           this.#probes[result.local ? 'impossible' : result.ok ? 'ok' : 'failed']++;
           if (result.local) return this.#couldNotAsk(key, result.detail);
           if (state.state === 'unknown') return;
-          this.#book.probeResult(key, state.state === 'up', result.detail, modules.now());
+          this.#noteProbe(key, result);
+          const monitor = this.#targets.get(key)?.monitor;
+          const flipMs = monitor && checksToFlip(state, monitor) * monitor.intervalMs;
+          this.#book.probeResult(key, state.state === 'up', result.detail, this.#now(), flipMs);
+          this.#store(key);
+          if (changed) for (const listener of this.#probeListeners) listener();
         },
       },
     );
@@ -77,15 +136,21 @@ export class HealthWatch {
 
   /**
    * Watches these targets and no others. Slots of targets that are gone stay theirs until `release`. False if
-   * there are more than TARGETS_MAX: then nothing is changed.
+   * there are more than fit: then nothing is changed.
    */
   watch(targets: ReadonlyMap<string, HealthTarget>): boolean {
     const fresh = [...targets.keys()].filter((key) => this.#slots.slotOf(key) === undefined);
-    if (this.#slots.size + fresh.length > TARGETS_MAX) return false;
+    if (this.#slots.size + fresh.length > this.#targetsMax) return false;
     this.#targets = targets;
-    for (const key of fresh) this.#store(key, { state: 'up', basis: 'held', up: 0, known: 0 });
+    for (const key of this.#lastProbes.keys()) if (!targets.has(key)) this.#lastProbes.delete(key);
+    for (const key of fresh) this.#slots.take(key);
     const list = [...targets.values()];
-    this.#book.setTargets(list.map(observed), this.#modules.now());
+    this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#now());
+    this.#shedder.setTargets(list);
+    for (const key of fresh) {
+      if (targets.get(key)?.shed) this.#storeWord(key, wordOfPool(SHARE_FULL));
+      else this.#store(key);
+    }
     this.#scheduler.set(list.flatMap(({ key, host, monitor }) => (monitor ? [{ key, host, monitor }] : [])));
     return true;
   }
@@ -107,11 +172,57 @@ export class HealthWatch {
   }
 
   report(report: Report): ReportOutcome {
-    return this.#book.report(report, this.#modules.now());
+    const nowMs = this.#now();
+    const clockMs = this.#modules.now();
+    const outcome = this.#book.report(report, nowMs, clockMs);
+    if (outcome.outcome === 'ignored' && this.#refusals.tells(report.node, outcome.code, nowMs)) {
+      const { node, epoch, sequence, sent } = report;
+      const facts = { node, code: outcome.code, epoch, sequence, aheadMs: sent - clockMs };
+      this.#modules.log.warn(facts, 'a report is ignored');
+    }
+    return outcome;
   }
 
   describe(key: string): TargetDescription | undefined {
-    return this.#book.describe(key, this.#modules.now());
+    const found = this.#book.describe(key, this.#now());
+    if (!found) return undefined;
+    const { sinceMs, heldDownUntilMs } = found;
+    return {
+      ...found,
+      sinceMs: this.#toClock(sinceMs),
+      ...(heldDownUntilMs !== undefined && { heldDownUntilMs: this.#toClock(heldDownUntilMs) }),
+    };
+  }
+
+  /** Undefined before the first one, and where nothing is probed. */
+  lastProbe(key: string): LastProbe | undefined {
+    return this.#lastProbes.get(key);
+  }
+
+  /** The verdict of a target; undefined for an unknown key. */
+  verdictOf(key: string): Verdict | undefined {
+    return this.#book.verdict(key);
+  }
+
+  /** What part of its weight a target takes now, in 256ths. */
+  shareOf(key: string): number {
+    return this.#book.share(key, this.#now());
+  }
+
+  /** What this node's own probes say now: what it reports to its peers. */
+  probeViews(): ProbeViews {
+    return this.#book.probeViews(this.#now());
+  }
+
+  /** Calls a listener at once when a probe changes its mind. */
+  onProbeChange(listener: () => void): void {
+    this.#probeListeners.add(listener);
+  }
+
+  /** Calls a listener with each change of a verdict; returns how to end that. */
+  onTransition(listener: (transition: Transition) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   get targets(): ReadonlyMap<string, HealthTarget> {
@@ -119,7 +230,16 @@ export class HealthWatch {
   }
 
   get reporters(): readonly ReporterDescription[] {
-    return this.#book.reporters(this.#modules.now());
+    return this.#book.reporters(this.#now());
+  }
+
+  /** The DNS nodes whose reports count. */
+  get peers(): readonly ReporterDescription[] {
+    return this.#book.reports.describePeers(this.#now());
+  }
+
+  get shedding(): readonly ShedDescription[] {
+    return this.#shedder.describe();
   }
 
   get reportCounters(): ReportCounters {
@@ -138,12 +258,14 @@ export class HealthWatch {
     return { ...this.#probes, running, queued };
   }
 
-  /** Targets by verdict; `unknown` are those whose last verdict is held. */
-  get counts(): { up: number; down: number; unknown: number } {
-    const counts = { up: 0, down: 0, unknown: 0 };
+  /** Targets by verdict; `unknown` are those whose last verdict is held, `damped` those kept down. */
+  get counts(): { up: number; down: number; unknown: number; damped: number } {
+    const counts = { up: 0, down: 0, unknown: 0, damped: 0 };
     for (const key of this.#targets.keys()) {
       const verdict = this.#book.verdict(key);
-      if (verdict) counts[verdict.basis === 'held' ? 'unknown' : verdict.state]++;
+      if (!verdict) continue;
+      const { basis, state } = verdict;
+      counts[basis === 'held' ? 'unknown' : basis === 'damped' ? 'damped' : state]++;
     }
     return counts;
   }
@@ -158,11 +280,36 @@ export class HealthWatch {
     this.#scheduler.close();
   }
 
+  /**
+   * Milliseconds that never go back, near those since 1970 at the start. Views, ramps and damping must not suffer when
+   * the clock is set; what people and other nodes read is the clock's.
+   */
+  #now(): number {
+    return this.#startMs + this.#modules.monotonic();
+  }
+
+  #toClock(ms: number): number {
+    return Math.round(ms - this.#now() + this.#modules.now());
+  }
+
   #arm(): void {
     this.#timer = this.#modules.timers.setTimeout(() => {
-      this.#book.expire(this.#modules.now());
+      this.#step();
       this.#arm();
-    }, EXPIRE_MS);
+    }, STEP_MS);
+  }
+
+  #noteProbe(key: string, { ok, detail, elapsedMs }: ProbeResult): void {
+    const atMs = this.#modules.now();
+    const error = ok ? this.#lastProbes.get(key)?.error : { atMs, detail };
+    this.#lastProbes.set(key, { startMs: atMs - elapsedMs, atMs, ...(error && { error }) });
+  }
+
+  #step(): void {
+    const nowMs = this.#now();
+    this.#book.expire(nowMs);
+    for (const key of this.#ramping) this.#store(key);
+    for (const [key, kept] of this.#shedder.step(nowMs)) this.#storeWord(key, wordOfPool(kept));
   }
 
   /** The view of the target grows old and leaves the count. One line a minute: it may be all targets. */
@@ -176,39 +323,81 @@ export class HealthWatch {
   }
 
   #verdict(key: string, next: Verdict, previous: Verdict): void {
-    this.#store(key, next);
+    this.#store(key);
     if (next.state === previous.state) return;
     this.#changes++;
     const target = this.#targets.get(key);
-    const seen = this.#book.describe(key, this.#modules.now())?.observers ?? [];
-    const facts = {
-      target: target?.host,
-      monitor: target?.monitor?.name,
-      observers: seen.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`),
-    };
-    this.#modules.log[next.state === 'down' ? 'warn' : 'info'](facts, `${target?.host} is ${next.state}`);
+    if (!target) return;
+    const seen = this.#book.describe(key, this.#now())?.observers ?? [];
+    const observers = seen.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`);
+    const facts = { target: target.host, monitor: monitorName(target), observers };
+    this.#modules.log[next.state === 'down' ? 'warn' : 'info'](facts, `${target.host} is ${next.state}`);
+    const { state, basis } = next;
+    const transition = { target, state, basis, atMs: this.#modules.now(), reason: observers.join(', ') };
+    for (const listener of this.#listeners) listener(transition);
   }
 
-  #store(key: string, verdict: Verdict): void {
-    const slot = this.#slots.take(key);
-    if (slot === undefined) return;
+  #store(key: string): void {
+    const verdict = this.#book.verdict(key);
+    if (!verdict) {
+      this.#ramping.delete(key);
+      return;
+    }
+    const nowMs = this.#now();
+    const share = this.#book.share(key, nowMs);
+    if (share < SHARE_FULL) this.#ramping.add(key);
+    else this.#ramping.delete(key);
     const word = packHealth({
       down: verdict.state === 'down',
       forced: false,
       unknown: verdict.basis === 'held',
-      ttlSeconds: Number.POSITIVE_INFINITY,
+      ttlSeconds: this.#book.flipMs(key, nowMs) / 1000,
+      share,
     });
-    Atomics.store(this.table, slot, word);
+    this.#storeWord(key, word);
+  }
+
+  #storeWord(key: string, word: number): void {
+    const slot = this.#slots.slotOf(key);
+    if (slot !== undefined && this.table[slot] !== word) Atomics.store(this.table, slot, word);
   }
 }
 
-function observed({ key, monitor, proxy, service }: HealthTarget) {
+function wordOfPool(kept: number): number {
+  return (
+    packHealth({ down: false, forced: false, unknown: false, ttlSeconds: 0, share: kept }) | TTL_UNBOUNDED
+  );
+}
+
+function observed(target: HealthTarget): ObservedTarget {
+  const { key, monitor, proxy, service, calculated } = target;
+  const identity = probeIdentity(target);
   return {
     key,
-    quorum: monitor?.quorum ?? ('majority' as const),
+    quorum: monitor?.quorum ?? 'majority',
     probed: monitor !== undefined,
-    ...(monitor && { intervalMs: monitor.intervalMs }),
+    ...(monitor && { intervalMs: monitor.intervalMs, judgement: monitor.judgement }),
+    ...(identity !== undefined && { probeId: probeId(identity) }),
     ...(proxy !== undefined && { proxy }),
     ...(service !== undefined && { service }),
+    ...(calculated && madeFrom(calculated)),
   };
+}
+
+/** What comes back takes its weight slowly if any of its parts does; parts are damped, the whole need not be. */
+function madeFrom({ kind, count, of }: NonNullable<HealthTarget['calculated']>): Partial<ObservedTarget> {
+  const rampMs = Math.max(...of.map(({ monitor }) => monitor?.judgement.rampMs ?? 0), 0);
+  return {
+    calculated: {
+      kind,
+      ...(count !== undefined && { count }),
+      keys: of.map((part) => part.key),
+      names: of.map((part) => monitorName(part) ?? 'proxy'),
+    },
+    judgement: { ...JUDGEMENT_DEFAULTS, rampMs, holdDownMs: 0 },
+  };
+}
+
+function probeId(identity: string): string {
+  return createHash('sha256').update(identity).digest('base64url').slice(0, PROBE_ID_LENGTH);
 }

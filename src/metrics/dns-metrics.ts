@@ -17,7 +17,7 @@ export interface MetricSources {
   }[];
   readonly zoneProblems: () => number;
   readonly reloads: () => { readonly applied: number; readonly refused: number };
-  readonly targets: () => { readonly up: number; readonly down: number; readonly unknown: number };
+  readonly targets: () => Readonly<Record<'up' | 'down' | 'unknown' | 'damped', number>>;
   readonly healthChanges: () => number;
   readonly probes: () => {
     readonly ok: number;
@@ -28,6 +28,18 @@ export interface MetricSources {
   };
   readonly reports: () => Readonly<Record<string, number>>;
   readonly reporters: () => readonly { readonly node: string; readonly fresh: boolean }[];
+  /** Of each target; empty where there are too many of them. */
+  readonly verdicts: () => readonly {
+    readonly target: string;
+    readonly monitor: string;
+    readonly up: boolean;
+    readonly observers: readonly { readonly observer: string; readonly view: string }[];
+  }[];
+  readonly shedding: () => readonly {
+    readonly pool: string;
+    readonly share: number;
+    readonly utilisation?: number;
+  }[];
   readonly geo: () => {
     readonly sources: readonly { readonly path: string; readonly age_days: number }[];
     readonly problems: readonly string[];
@@ -194,11 +206,50 @@ function health(registry: Registry, sources: MetricSources): void {
     [{ state: 'running' }, sources.probes().running],
     [{ state: 'queued' }, sources.probes().queued],
   ]);
-  counter(registry, 'reports_total', 'Reports of proxies by what became of them.', ['result'], () =>
+  counter(registry, 'reports_total', 'Reports by what became of them.', ['result'], () =>
     Object.entries(sources.reports()).map(([result, value]) => [{ result }, value]),
   );
-  gauge(registry, 'reporter_fresh', '1 while the last report of a proxy is believed.', ['node'], () =>
-    sources.reporters().map(({ node, fresh }) => [{ node }, fresh ? 1 : 0]),
+  gauge(
+    registry,
+    'reporter_fresh',
+    '1 while the last report of a proxy or DNS node is believed.',
+    ['node'],
+    () => sources.reporters().map(({ node, fresh }) => [{ node }, fresh ? 1 : 0]),
+  );
+  gauge(registry, 'health_target_up', '1 while the verdict of a target is up.', ['target', 'monitor'], () =>
+    sources.verdicts().map(({ target, monitor, up }) => [{ target, monitor }, up ? 1 : 0]),
+  );
+  gauge(
+    registry,
+    'health_observer_up',
+    '1 while an observer calls a target up; no row while it has no fresh view.',
+    ['target', 'monitor', 'observer'],
+    () =>
+      sources
+        .verdicts()
+        .flatMap(({ target, monitor, observers }) =>
+          observers
+            .filter(({ view }) => view !== 'unknown')
+            .map(({ observer, view }): Rows[number] => [
+              { target, monitor, observer },
+              view === 'up' ? 1 : 0,
+            ]),
+        ),
+  );
+  gauge(registry, 'shed_ratio', 'Part of the answers that a full pool hands to the next.', ['pool'], () =>
+    sources.shedding().map(({ pool, share }) => [{ pool }, share]),
+  );
+  gauge(
+    registry,
+    'pool_utilisation_ratio',
+    'Load that the proxies of a pool report; 1 is full.',
+    ['pool'],
+    () =>
+      sources
+        .shedding()
+        .flatMap(
+          ({ pool, utilisation }): Rows => (utilisation === undefined ? [] : [[{ pool }, utilisation]]),
+        ),
   );
 }
 

@@ -6,7 +6,8 @@ import type { Check } from './probe.js';
 import type { WheelTimer } from './timer-wheel.js';
 
 /** The parts of a monitor that the scheduler and its probes need. */
-export type ProbeMonitor = Check & Pick<MonitorCommon, 'intervalMs' | 'retryMs' | 'fall' | 'rise'>;
+export type ProbeMonitor = Check &
+  Pick<MonitorCommon, 'intervalMs' | 'retryMs' | 'fall' | 'rise' | 'okReset'>;
 
 export interface ProbeTarget {
   readonly key: string;
@@ -48,13 +49,15 @@ export function identityOf({ host, monitor }: ProbeTarget): string {
   return `${host} ${settingsOf(monitor)}`;
 }
 
+const JUDGED: ReadonlySet<string> = new Set(['name', 'quorum', 'judgement']);
+
 const settings = new WeakMap<ProbeMonitor, string>();
 
-/** All of a monitor but its name and quorum, and without a check of certificates where there are none. */
+/** All of a monitor but its name and what becomes of its results, and without a check of certificates where there are none. */
 export function settingsOf(monitor: ProbeMonitor): string {
   const known = settings.get(monitor);
   if (known !== undefined) return known;
-  const entries = Object.entries(monitor).filter(([key]) => key !== 'name' && key !== 'quorum');
+  const entries = Object.entries(monitor).filter(([key]) => !JUDGED.has(key));
   const asked = monitor.type === 'http' ? entries.filter(([key]) => key !== 'verify') : entries;
   const text = JSON.stringify(asked.sort(([a], [b]) => (a < b ? -1 : 1)));
   settings.set(monitor, text);

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Registry } from 'prom-client';
+import type { Reporter } from '../report/reporter.js';
 import type { ListenerCounters } from './counters.js';
 import type { RegionalProxy } from './regional-proxy.js';
-import type { Reporter } from './reporter.js';
 
 /**
  * The proxy's metrics in a registry of their own. The byte paths only bump plain numbers; the values are read

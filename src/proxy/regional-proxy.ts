@@ -9,6 +9,7 @@ import { HttpListener } from './l7/http-listener.js';
 import type { UpstreamConnection } from './l7/upstream-connection.js';
 import type { ListenFailure } from './listening.js';
 import type { MonotonicClock, ProxyLog, Timers } from './modules.js';
+import { serviceLoad } from './service-load.js';
 import { UpstreamPool } from './upstream-pool.js';
 
 export interface ProxyModules {
@@ -76,12 +77,15 @@ export class RegionalProxy {
     this.#deadlines.close();
   }
 
-  /** What the report tells about the pools. */
-  services(): readonly ServiceReport[] {
-    return [...this.pools.values()].map(({ name, endpoints, healthy }) => ({
-      service: name,
-      endpoints: endpoints.length,
-      healthy,
+  /** What the report tells about the pools. `cpu`: part of the time that this process is busy, 0 to 1. */
+  services(cpu: number): readonly ServiceReport[] {
+    const { limits } = this.#model;
+    const clients = Math.max(...this.counters().map(({ active }) => active), 0) / limits.connections;
+    return [...this.pools.values()].map((pool) => ({
+      service: pool.name,
+      endpoints: pool.endpoints.length,
+      healthy: pool.healthy,
+      load: serviceLoad(pool, limits.upstreamConnections, { client_connections: clients, cpu }),
     }));
   }
 

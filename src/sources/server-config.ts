@@ -61,7 +61,7 @@ export interface ServerConfig {
   /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
   readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
   readonly probes: ProbeLimits & { readonly concurrency: number };
-  readonly reportTo: readonly { readonly url: string; readonly tokenFile?: string }[];
+  readonly reportTo: readonly ReportToConfig[];
   readonly log: { readonly level: ServerFile['log']['level']; readonly queries?: QueryLogConfig };
 }
 
@@ -87,6 +87,14 @@ export interface QueryLogConfig {
   readonly file: string | null;
   readonly maxBytes: number;
   readonly client: ServerFile['log']['queries']['client'];
+}
+
+/** Another DNS node. */
+export interface ReportToConfig {
+  readonly url: string;
+  readonly tokenFile?: string;
+  /** Its name, where its reports to this node count. */
+  readonly node?: string;
 }
 
 export interface SecureListenConfig {
@@ -155,10 +163,7 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
     resolver: resolverOf(file.resolver, report),
     api: apiOf(file.api, report, locate),
     probes: probesOf(file.probes, report, locate),
-    reportTo: file.report_to.map(({ url, token_file: tokenFile }) => ({
-      url,
-      ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
-    })),
+    reportTo: reportToOf(file, report, locate),
     log: logOf(file.log, locate),
   };
 }
@@ -240,6 +245,26 @@ function logOf({ level, queries }: ServerFile['log'], locate: Locate): ServerCon
       client: queries.client,
     },
   };
+}
+
+function reportToOf(
+  { report_to: receivers, node: self }: ServerFile,
+  report: Report,
+  locate: Locate,
+): readonly ReportToConfig[] {
+  const seen = new Set([self.name]);
+  return receivers.map(({ url, token_file: tokenFile, node }, index) => {
+    if (node !== undefined && seen.has(node)) {
+      const what = node === self.name ? 'is the name of this node' : 'is the node of an earlier entry';
+      report('report_to', `node: ${node} ${what}`, index);
+    }
+    if (node !== undefined) seen.add(node);
+    return {
+      url,
+      ...(tokenFile === undefined ? {} : { tokenFile: locate('report_to', tokenFile) }),
+      ...(node === undefined ? {} : { node }),
+    };
+  });
 }
 
 function orOff(text: string): string | null {

@@ -281,8 +281,9 @@ const Receiver = Type.Object(
       title: 'a URL that starts with http:// or https://',
     }),
     token_file: Type.Optional(File),
+    node: Type.Optional(name('Name of that node: what it reports to this one counts.')),
   },
-  { ...strict, title: 'a map with the keys url and token_file' },
+  { ...strict, title: 'a map with the keys url, token_file and node' },
 );
 
 const Prefix = Type.String({ maxLength: 64, title: 'a prefix such as 192.0.2.0/24 or 2001:db8::/32' });
@@ -342,7 +343,8 @@ export const ServerSchema = Type.Object(
     report_to: Type.Array(Receiver, {
       maxItems: 64,
       default: [],
-      description: 'Other DNS nodes, `{ url, token_file }` each. Read and checked, but without effect yet.',
+      description:
+        'Other DNS nodes, `{ url, token_file, node }` each: they are told what this node sees, and what those with `node` see counts here.',
     }),
     log: Type.Object(
       {

@@ -5,7 +5,7 @@
 import { formatName, isNameError, lowerName, parseName } from '../core/dns/name.js';
 import type { ProbePermissions } from '../core/probe/limits.js';
 import type { Finding } from '../core/zone/finding.js';
-import type { FailMode, Monitor, Pool, Region, RRset } from '../core/zone/model.js';
+import type { CalculatedMonitor, FailMode, Monitor, Pool, Region, RRset } from '../core/zone/model.js';
 import { parseDuration } from './duration.js';
 import type { Path } from './schema-problems.js';
 import type { Problem, YamlDocument } from './yaml-document.js';
@@ -30,6 +30,7 @@ export interface Draft {
   readonly problems: Problem[];
   readonly regions: Map<string, Region>;
   readonly monitors: Map<string, Monitor>;
+  readonly calculated: Map<string, CalculatedMonitor>;
   readonly pools: Map<string, Pool>;
   readonly rrsets: RRset[];
   /** As many as there are RRsets. */
@@ -52,6 +53,7 @@ export function newDraft(
     problems: [],
     regions: new Map(),
     monitors: new Map(),
+    calculated: new Map(),
     pools: new Map(),
     rrsets: [],
     places: [],

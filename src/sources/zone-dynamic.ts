@@ -19,6 +19,8 @@ export interface DynamicRecord {
   readonly name: string;
   readonly families: readonly Family[];
   readonly ttl: number;
+  /** Where the TTL follows from health: the least. */
+  readonly ttlMin?: number;
   readonly record: ZoneRecord;
   readonly dynamic: FileDynamic;
   readonly at: Path;
@@ -26,12 +28,13 @@ export interface DynamicRecord {
 
 /** Adds the RRset, and for octoDNS its pools and monitor; returns whether it was of that kind. */
 export function readDynamic(draft: Draft, source: DynamicRecord): boolean {
-  const { name, families, ttl, record, dynamic } = source;
+  const { name, families, ttl, ttlMin, record, dynamic } = source;
   const octodns = octodnsPools(dynamic.pools);
   const steering = octodns ? readOctodns(draft, source, octodns) : readSteering(draft, source);
   if (steering) {
     const fail = record.fail ?? draft.fail;
-    addRRset(draft, { kind: 'dynamic', name, families, ttl, steering, fail }, { path: source.at });
+    const least = ttlMin === undefined ? {} : { ttlMin };
+    addRRset(draft, { kind: 'dynamic', name, families, ttl, ...least, steering, fail }, { path: source.at });
   }
   return octodns !== undefined;
 }

@@ -11,6 +11,7 @@ import { validateZone } from '../core/zone/validate.js';
 import { type Path, type SchemaProblem, schemaProblems } from './schema-problems.js';
 import { formatPath, type Problem, parseYaml, sortProblems, type YamlDocument } from './yaml-document.js';
 import { readNameservers, readSoa } from './zone-authority.js';
+import { readCalculated } from './zone-calculated.js';
 import { type Draft, filePath, newDraft, readName, report, seconds } from './zone-draft.js';
 import { POOL_DEFAULTS, readMonitors, readPools, readRegions } from './zone-pools.js';
 import { isCut, prune } from './zone-prune.js';
@@ -76,6 +77,7 @@ function loadNative(document: YamlDocument, serial: number, probes: ProbePermiss
   const draft = newDraft(document, origin, defaults);
   readRegions(draft, file.regions ?? {});
   readMonitors(draft, file.monitors ?? {});
+  readCalculated(draft, file.calculated ?? {});
   readPools(draft, file.pools ?? {});
   readNameservers(draft, file.nameservers ?? {});
   readRecords(draft, file.records ?? {}, ['records']);
@@ -132,8 +134,9 @@ function explained(document: YamlDocument, { path, message, at }: SchemaProblem)
 }
 
 function assemble(draft: Draft, soa: NonNullable<ZoneFile['soa']>, serial: number): Zone {
-  const { origin, regions, monitors, pools, rrsets } = draft;
-  return { origin, soa: readSoa(draft, soa, serial), regions, monitors, pools, rrsets };
+  const { origin, regions, monitors, calculated, pools, rrsets } = draft;
+  const made = calculated.size > 0 ? { calculated } : {};
+  return { origin, soa: readSoa(draft, soa, serial), regions, monitors, ...made, pools, rrsets };
 }
 
 function rateLimitOf(limit: FileRateLimit): ZoneRateLimit {

@@ -3,11 +3,13 @@
 import { TYPE } from '../core/dns/iana.js';
 import { isRdataError } from '../core/dns/rdata/codec.js';
 import { rdataCodec } from '../core/dns/rdata/table.js';
+import { JUDGEMENT_DEFAULTS } from '../core/health/judgement.js';
 import type { Endpoint, Family, Monitor, Pool } from '../core/zone/model.js';
 import { parseDuration } from './duration.js';
 import type { Path } from './schema-problems.js';
 import { readCheck } from './zone-checks.js';
 import { type Draft, report } from './zone-draft.js';
+import { readJudgement } from './zone-judgement.js';
 import type { FileMonitor, FilePool, ZoneFile } from './zone-schema.js';
 
 export const MONITOR_DEFAULTS = {
@@ -16,6 +18,7 @@ export const MONITOR_DEFAULTS = {
   fall: 3,
   rise: 1,
   quorum: 'majority',
+  judgement: JUDGEMENT_DEFAULTS,
 } as const;
 
 export const POOL_DEFAULTS = { pick: 'weighted', minUp: 0.5, weight: 1 } as const;
@@ -53,6 +56,8 @@ export function readMonitor(draft: Draft, name: string, monitor: FileMonitor, at
     fall: monitor.fall ?? MONITOR_DEFAULTS.fall,
     rise: monitor.rise ?? MONITOR_DEFAULTS.rise,
     quorum: monitor.quorum ?? MONITOR_DEFAULTS.quorum,
+    ...(monitor.ok_reset !== undefined && { okReset: monitor.ok_reset }),
+    judgement: readJudgement(monitor),
   };
 }
 
@@ -71,6 +76,7 @@ export function readRdata(draft: Draft, family: Family, text: unknown, at: Path,
 
 function readPool(draft: Draft, name: string, pool: FilePool): Pool {
   const { region, monitor, fallback } = pool;
+  checkPoolKeys(draft, pool, ['pools', name]);
   return {
     name,
     ...(region === undefined ? {} : { region }),
@@ -78,17 +84,31 @@ function readPool(draft: Draft, name: string, pool: FilePool): Pool {
     pick: pool.pick ?? POOL_DEFAULTS.pick,
     ...(pool.answers === undefined ? {} : { answers: pool.answers }),
     ...(pool.shuffle === undefined ? {} : { shuffle: pool.shuffle }),
-    minUp: pool.min_up ?? POOL_DEFAULTS.minUp,
-    endpoints: pool.endpoints.map((endpoint, index) =>
+    minUp: typeof pool.min_up === 'number' ? pool.min_up : POOL_DEFAULTS.minUp,
+    ...(typeof pool.min_up === 'object' && { minUpCount: pool.min_up.endpoints }),
+    ...(pool.pools && { members: pool.pools }),
+    endpoints: (pool.endpoints ?? []).map((endpoint, index) =>
       readEndpoint(draft, endpoint, ['pools', name, 'endpoints', index], index),
     ),
     ...(fallback === undefined ? {} : { fallback }),
+    ...(pool.shed && { shed: pool.shed }),
   };
+}
+
+/** A pool has endpoints, or pools and then nothing that is about endpoints. */
+function checkPoolKeys(draft: Draft, pool: FilePool, at: Path): void {
+  if (!pool.pools) {
+    if (!pool.endpoints) report(draft, at, 'needs the key "endpoints", or "pools" for a pool of pools');
+    return;
+  }
+  for (const key of ['endpoints', 'monitor', 'pick', 'min_up', 'shed'] as const) {
+    if (pool[key] !== undefined) report(draft, [...at, key], 'is not for a pool of pools', 'key');
+  }
 }
 
 function readEndpoint(
   draft: Draft,
-  endpoint: FilePool['endpoints'][number],
+  endpoint: NonNullable<FilePool['endpoints']>[number],
   at: Path,
   index: number,
 ): Endpoint {
@@ -102,6 +122,7 @@ function readEndpoint(
     rdata,
     weight: endpoint.weight ?? POOL_DEFAULTS.weight,
     status: endpoint.status ?? 'obey',
+    ...(endpoint.priority === undefined ? {} : { priority: endpoint.priority }),
     ...(proxy === undefined ? {} : { proxy }),
     ...(service === undefined ? {} : { service }),
   };

@@ -43,8 +43,13 @@ function readRecord(draft: Draft, key: string, name: string, record: ZoneRecord,
   }
   const types = readTypes(draft, record, at);
   if (!types) return;
-  const ttl = seconds(record.ttl, draft.ttl);
+  const range = typeof record.ttl === 'object' ? record.ttl : undefined;
+  const ttl = seconds(typeof record.ttl === 'object' ? record.ttl.max : record.ttl, draft.ttl);
+  const ttlMin = range && seconds(range.min, 0);
+  if (ttlMin !== undefined && ttlMin > ttl)
+    report(draft, [...at, 'ttl'], '"min" must not be more than "max"');
   if (record.dynamic === undefined) {
+    if (range) report(draft, [...at, 'ttl'], 'a range is for dynamic records only');
     if (record.fail !== undefined) report(draft, [...at, 'fail'], 'is for dynamic records only', 'key');
     if (types.length > 1) report(draft, [...at, 'type'], 'a list of types is for dynamic records only');
     else readStatic(draft, name, types[0]!, ttl, record, at);
@@ -55,7 +60,16 @@ function readRecord(draft: Draft, key: string, name: string, record: ZoneRecord,
     report(draft, [...at, 'type'], 'a dynamic record has the type A, AAAA or CNAME, or [A, AAAA]');
     return;
   }
-  const octodnsPools = readDynamic(draft, { key, name, families, ttl, record, dynamic: record.dynamic, at });
+  const octodnsPools = readDynamic(draft, {
+    key,
+    name,
+    families,
+    ttl,
+    ...(ttlMin !== undefined && { ttlMin }),
+    record,
+    dynamic: record.dynamic,
+    at,
+  });
   // octoDNS demands values beside its pools: they are checked, but the pools answer.
   if (octodnsPools) readValues(draft, types[0]!, record, at);
   else if (record.value !== undefined || record.values !== undefined) {
@@ -78,7 +92,9 @@ function readAlias(draft: Draft, name: string, record: ZoneRecord, at: Path): vo
   const [target] = rdata;
   // Two bytes are a placeholder after a report.
   if (!target || target.length === 2) return;
-  const ttl = seconds(record.ttl, draft.ttl);
+  const { ttl: given } = record;
+  if (typeof given === 'object') report(draft, [...at, 'ttl'], 'a range is for dynamic records only');
+  const ttl = seconds(typeof given === 'object' ? given.max : given, draft.ttl);
   const place = { path: at, rdata: record.values ? 'values' : 'value' } as const;
   addRRset(draft, { kind: 'alias', name, families: ['A', 'AAAA'], ttl, target }, place);
 }

@@ -5,6 +5,7 @@
 import { type Static, Type } from 'typebox';
 import { RATE_MAX } from '../core/limit/rate-limiter.js';
 import { Duration } from './duration.js';
+import { JUDGEMENT_KEYS, MinUp, SHED_KEY } from './zone-judgement.js';
 import { CheckKeys, MonitorType } from './zone-monitor-schema.js';
 
 export const TTL_MAX = 604_800;
@@ -18,6 +19,9 @@ export const LIMITS = {
   monitors: 1000,
   pools: 1000,
   endpointsPerPool: 256,
+  membersPerPool: 16,
+  calculated: 100,
+  monitorsPerCalculated: 8,
   rulesPerRecord: 1000,
   targetsPerRule: 10_000,
   poolsPerRecord: 100,
@@ -29,16 +33,25 @@ const strict = { additionalProperties: false } as const;
 const NAME_TITLE = 'a name of at most 63 letters, digits, "_", "-" and "."';
 const Name = Type.String({ pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$', title: NAME_TITLE });
 const Label = Type.String({ maxLength: 1024, title: 'a domain name' });
+const TTL_TITLE = `a TTL: a whole number of seconds from 0 to ${TTL_MAX}, or 5m, 1h`;
 const Ttl = Type.Union(
   [Type.Integer({ minimum: 0, maximum: TTL_MAX }), Type.String({ pattern: '^\\d{1,6}[smhd]$' })],
-  { title: `a TTL: a whole number of seconds from 0 to ${TTL_MAX}, or 5m, 1h` },
+  { title: TTL_TITLE },
 );
+/** A record's own, or a range from which health chooses. */
+const RecordTtl = Type.Union([...Ttl.anyOf, Type.Object({ min: Ttl, max: Ttl }, strict)], {
+  title: `${TTL_TITLE}; or { min: 5, max: 60 } for a dynamic record`,
+});
 const Seconds = Type.Union(
   [Type.Integer({ minimum: 1, maximum: 2_419_200 }), Type.String({ pattern: '^\\d{1,7}[smhd]$' })],
   { title: 'a whole number of seconds from 1 to 2419200, or 5m, 1h' },
 );
 const Fail = Type.Union([Type.Literal('open'), Type.Literal('closed')], {
   description: 'When every pool is down: answer all the same (open) or with no address (closed).',
+});
+const RecordFail = Type.Union([...Fail.anyOf, Type.Object({ pool: Type.String() }, strict)], {
+  title: 'open, closed, or { pool: NAME }',
+  description: 'When every pool is down: answer all the same, with no address, or from another pool.',
 });
 const Weight = Type.Integer({ minimum: 0, maximum: 65_535 });
 const Address = Type.String({ maxLength: 64, title: 'an IP address' });
@@ -104,8 +117,26 @@ const Monitor = Type.Object(
         { title: 'any, majority, all, or a number of observers from 1 to 64' },
       ),
     ),
+    ...JUDGEMENT_KEYS,
   },
   strict,
+);
+
+const Monitors = names('the name of a monitor', LIMITS.monitorsPerCalculated);
+
+/** A monitor that is made from others: exactly one of `all`, `any`, `not`, and `at_least` with `of`. */
+const Calculated = Type.Object(
+  {
+    all: Type.Optional(Monitors),
+    any: Type.Optional(Monitors),
+    not: Type.Optional(Type.String({ maxLength: 64, title: 'the name of a monitor' })),
+    at_least: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.monitorsPerCalculated })),
+    of: Type.Optional(Monitors),
+  },
+  {
+    ...strict,
+    title: 'a map such as { all: [web, db] }, { any: [a, b] }, { at_least: 2, of: [a, b, c] } or { not: a }',
+  },
 );
 
 const AdminStatus = Type.Union([Type.Literal('obey'), Type.Literal('up'), Type.Literal('down')]);
@@ -117,6 +148,7 @@ const Endpoint = Type.Object(
     CNAME: Type.Optional(Label),
     weight: Type.Optional(Weight),
     status: Type.Optional(AdminStatus),
+    priority: Type.Optional(Type.Integer({ minimum: 1, maximum: 16 })),
     proxy: Type.Optional(Name),
     service: Type.Optional(Name),
   },
@@ -139,9 +171,11 @@ const Pool = Type.Object(
       Type.Integer({ minimum: 1, maximum: 8, description: 'endpoints in one answer at most' }),
     ),
     shuffle: Type.Optional(Type.Boolean({ description: 'false keeps endpoints in their order' })),
-    min_up: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-    endpoints: Type.Array(Endpoint, { minItems: 1, maxItems: LIMITS.endpointsPerPool }),
+    min_up: Type.Optional(MinUp),
+    endpoints: Type.Optional(Type.Array(Endpoint, { minItems: 1, maxItems: LIMITS.endpointsPerPool })),
+    pools: Type.Optional(names('the name of a pool', LIMITS.membersPerPool)),
     fallback: Type.Optional(Type.String()),
+    ...SHED_KEY,
   },
   strict,
 );
@@ -209,11 +243,11 @@ const ZoneRecord = Type.Object(
     type: Type.Union([RecordType, Type.Array(RecordType, { minItems: 1, maxItems: 2 })], {
       title: 'an RR type such as A, or [A, AAAA] for a dynamic record',
     }),
-    ttl: Type.Optional(Ttl),
+    ttl: Type.Optional(RecordTtl),
     value: Type.Optional(Type.Unknown()),
     values: Type.Optional(Type.Array(Type.Unknown(), { maxItems: LIMITS.valuesPerRecord })),
     dynamic: Type.Optional(Dynamic),
-    fail: Type.Optional(Fail),
+    fail: Type.Optional(RecordFail),
     octodns: Type.Optional(Type.Unknown({ description: 'octodns.healthcheck is used, the rest ignored' })),
   },
   strict,
@@ -261,6 +295,7 @@ export const ZoneFile = Type.Object(
     rate_limit: Type.Optional(RateLimit),
     regions: Type.Optional(named(Region, LIMITS.regions)),
     monitors: Type.Optional(named(Monitor, LIMITS.monitors)),
+    calculated: Type.Optional(named(Calculated, LIMITS.calculated)),
     pools: Type.Optional(named(Pool, LIMITS.pools)),
     records: Type.Optional(Records),
   },
@@ -282,6 +317,7 @@ export type ZoneFile = Static<typeof ZoneFile>;
 export type ZoneRecords = Static<typeof Records>;
 export type ZoneRecord = Static<typeof ZoneRecord>;
 export type FileMonitor = Static<typeof Monitor>;
+export type FileCalculated = Static<typeof Calculated>;
 export type FilePool = Static<typeof Pool>;
 export type FileDynamic = Static<typeof Dynamic>;
 export type FileOctodnsPool = Static<typeof OctodnsPool>;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { type View, verdict } from '../../src/core/health/quorum.js';
+import { regionalVerdict, type View, verdict } from '../../src/core/health/quorum.js';
 import {
   afterProbe,
   checksToFlip,
@@ -97,10 +97,11 @@ describe('the health word', () => {
       down: fc.boolean(),
       forced: fc.boolean(),
       unknown: fc.boolean(),
-      ttlSeconds: fc.oneof(fc.integer({ min: 0, max: 0x0ffffffe }), fc.constant(Number.POSITIVE_INFINITY)),
+      ttlSeconds: fc.oneof(fc.integer({ min: 0, max: 0xffffe }), fc.constant(Number.POSITIVE_INFINITY)),
     });
     fc.assert(
-      fc.property(word, (given) => {
+      fc.property(word, fc.integer({ min: 1, max: 255 }), (given, share) => {
+        if (unpackHealth(packHealth({ ...given, share })).share !== share) return false;
         const packed = packHealth(given);
         const back = unpackHealth(new Int32Array([packed])[0]!);
         return (
@@ -109,6 +110,51 @@ describe('the health word', () => {
           back.unknown === given.unknown &&
           back.ttlSeconds === given.ttlSeconds
         );
+      }),
+    );
+  });
+});
+
+describe('the verdict of observers in several regions', () => {
+  const region = fc.constantFrom('eu', 'us', 'ap', 'sa');
+  const votes = fc.array(fc.record({ view: fc.constantFrom<View>('up', 'down', 'unknown'), region }), {
+    maxLength: 20,
+  });
+  const rules = { quorum: 'majority', from: 'global', minObservers: 1, region: 'eu' } as const;
+
+  it('is never down while more than half of those known, or of the regions, see it up', () => {
+    fc.assert(
+      fc.property(votes, (given) => {
+        const known = given.filter(({ view }) => view !== 'unknown');
+        const up = known.filter(({ view }) => view === 'up').length;
+        return up * 2 <= known.length || regionalVerdict(given, rules, 'down').state === 'up';
+      }),
+    );
+  });
+
+  it('is down where nobody sees it up, and up where nobody sees it down', () => {
+    fc.assert(
+      fc.property(votes, fc.boolean(), (given, up) => {
+        const view = up ? 'up' : 'down';
+        const agreed = given.map((vote) =>
+          vote.view === 'unknown' ? vote : { ...vote, view: view as View },
+        );
+        const { state, basis } = regionalVerdict(agreed, rules, up ? 'down' : 'up');
+        return basis === 'held' || state === view;
+      }),
+    );
+  });
+
+  it('never becomes worse when one observer changes from down to up', () => {
+    fc.assert(
+      fc.property(votes, fc.nat(19), (given, index) => {
+        const vote = given[index];
+        if (vote?.view !== 'down') return true;
+        const better = given.with(index, { ...vote, view: 'up' });
+        return (['up', 'down'] as const).every((last) => {
+          const before = regionalVerdict(given, rules, last).state;
+          return before === 'down' || regionalVerdict(better, rules, last).state === 'up';
+        });
       }),
     );
   });

@@ -2,6 +2,7 @@ import { ControlPlane } from '../../src/control/control-plane.js';
 import { HealthWatch } from '../../src/control/health-watch.js';
 import { ZoneLoader } from '../../src/control/zone-loader.js';
 import type { Snapshot } from '../../src/core/answer/snapshot.js';
+import type { Check } from '../../src/probe/probe.js';
 import type { Problem } from '../../src/sources/yaml-document.js';
 import { loadZoneFile } from '../../src/sources/zone-file.js';
 import type { LoadedZone, LoadedZones } from '../../src/sources/zone-folder.js';
@@ -15,6 +16,8 @@ export class ControlRig {
   readonly published: Snapshot[] = [];
   readonly logged: string[] = [];
   readonly probed: string[] = [];
+  /** For probes that fail in another way than by their host. */
+  isDown: (host: string, check: Check) => boolean = () => false;
   /** Hosts whose probes fail. */
   readonly down: Set<string> = new Set();
   readonly health: HealthWatch;
@@ -28,9 +31,9 @@ export class ControlRig {
       void this.logged.push(`${message} ${JSON.stringify(facts)}`);
     const log = { info: note, warn: note, error: note };
     this.health = new HealthWatch({
-      probe: async (host) => {
+      probe: async (host, check) => {
         this.probed.push(host);
-        const ok = !this.down.has(host);
+        const ok = !this.down.has(host) && !this.isDown(host, check);
         return { ok, detail: ok ? 'status 200' : 'refused', elapsedMs: 1 };
       },
       now: time.clock,

@@ -8,7 +8,13 @@ export interface NodeOptions {
   /** Zone files by name. */
   readonly zones?: Readonly<Record<string, string>>;
   /** Sections of meridian.yaml beside node, dns.listen and api.listen. */
-  readonly config?: { readonly dns?: object; readonly geo?: object; readonly api?: object };
+  readonly config?: {
+    readonly node?: { readonly name: string; readonly region?: string };
+    readonly dns?: object;
+    readonly geo?: object;
+    readonly api?: object;
+    readonly report_to?: readonly object[];
+  };
   readonly env?: Readonly<Record<string, string>>;
   readonly folder?: string;
 }
@@ -46,11 +52,12 @@ const TINY = writeMmdb([{ prefix: '192.0.2.0/24', data: { country: { iso_code: '
 /** The node has a geo database that knows next to nothing, unless `config.geo` names another. */
 export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const folder = options.folder ?? temporaryFolder();
-  const { dns, geo, api } = options.config ?? {};
+  const { node, dns, geo, api, report_to = [] } = options.config ?? {};
   const config = {
-    node: { name: 'dns-test' },
+    node: node ?? { name: 'dns-test' },
     dns: { listen: ['127.0.0.1:0', '[::1]:0'], workers: 1, ...dns },
     api: { listen: '127.0.0.1:0', ...api },
+    report_to,
     // A tiny database, for a start in half the time.
     geo: geo ?? { database: './tiny.mmdb' },
   };

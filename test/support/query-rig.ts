@@ -55,6 +55,7 @@ export function readZone(text: string): Zone {
   return result.zone;
 }
 
+const UP = { down: false, forced: false, unknown: false, ttlSeconds: Number.POSITIVE_INFINITY } as const;
 const SLOTS = 4096;
 const STREAM_MAX = 65_535;
 /** Where query and answer lie in larger arrays, as in a worker. */
@@ -105,12 +106,20 @@ export class QueryRig {
 
   /** Writes the health words of everything that is watched at these addresses. */
   set(state: 'up' | 'down', ...hosts: readonly string[]): void {
-    const word = packHealth({
-      down: state === 'down',
-      forced: false,
-      unknown: false,
-      ttlSeconds: Number.POSITIVE_INFINITY,
-    });
+    this.#write(packHealth({ ...UP, down: state === 'down' }), hosts);
+  }
+
+  /** As `set` up, with part of the weight, in 256ths. A pool that sheds is named `pool eu of example.com.`. */
+  share(share: number, ...hosts: readonly string[]): void {
+    this.#write(packHealth({ ...UP, share }), hosts);
+  }
+
+  /** Writes a health word as it is. */
+  write(host: string, word: number): void {
+    this.#write(word, [host]);
+  }
+
+  #write(word: number, hosts: readonly string[]): void {
     for (const host of hosts) {
       const slots = this.#hosts.get(host);
       if (!slots) throw new Error(`nothing is watched at ${host}`);

@@ -6,12 +6,31 @@ import type { ApiModules } from '../server.js';
 
 const NODE_NAME = { minLength: 1, maxLength: 63 } as const;
 const SERVICES_MAX = 1000;
+const PROBES_MAX = 65_536;
+/** Enough for that many. */
+const BODY_BYTES_MAX = 2 * 1024 * 1024;
+
+const Load = Type.Object(
+  {
+    capacity: Type.Number({ exclusiveMinimum: 0, maximum: 1e12 }),
+    utilisation: Type.Number({ minimum: 0, maximum: 1000, description: '1: all of the capacity is in use.' }),
+    limiting: Type.String({ minLength: 1, maxLength: 63, description: 'What comes to its end first.' }),
+  },
+  { additionalProperties: false },
+);
+
+const ProbeIds = Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{11}$' }), { maxItems: PROBES_MAX });
+const Probes = Type.Object(
+  { up: ProbeIds, down: ProbeIds },
+  { additionalProperties: false, description: "What a DNS node's own probes see." },
+);
 
 const Service = Type.Object(
   {
     service: Type.String({ minLength: 1, maxLength: 255 }),
     endpoints: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
     healthy: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+    load: Type.Optional(Load),
   },
   { additionalProperties: false },
 );
@@ -20,7 +39,7 @@ const ReportBody = Type.Object(
   {
     schema: Type.Literal(REPORT_SCHEMA),
     node: Type.String(NODE_NAME),
-    region: Type.String(NODE_NAME),
+    region: Type.String({ maxLength: 63, description: 'Empty where the node has none.' }),
     epoch: Type.Integer({
       minimum: 0,
       maximum: Number.MAX_SAFE_INTEGER,
@@ -40,6 +59,7 @@ const ReportBody = Type.Object(
       Type.Literal('down'),
     ]),
     services: Type.Array(Service, { maxItems: SERVICES_MAX }),
+    probes: Type.Optional(Probes),
   },
   { additionalProperties: false },
 );
@@ -47,7 +67,7 @@ const ReportBody = Type.Object(
 export const reportRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, { control }) => {
   const schema = {
     tags: ['health'],
-    summary: 'What a proxy sees of its region.',
+    summary: 'What a proxy sees of its region, or another DNS node of all.',
     description:
       'A report out of order, or of an unknown node, is ignored, counted, and answered all the same.',
     security: [{ token: [] }],
@@ -57,17 +77,21 @@ export const reportRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, {
       '4xx': Type.Ref('Problem'),
     },
   };
-  app.post('/v1/reports', { schema, config: { role: 'report' } }, (request, reply) => {
-    const { body, caller } = request;
-    if (caller?.node !== undefined && caller.node !== body.node) {
-      const detail = `the token ${caller.name} reports for ${caller.node} only, not for ${body.node}`;
-      return sendProblem(reply, 403, 'forbidden', detail);
-    }
-    const wrong = body.services.find(({ endpoints, healthy }) => healthy > endpoints);
-    if (wrong) {
-      const detail = `services: ${wrong.service} has more healthy endpoints than endpoints`;
-      return sendProblem(reply, 400, 'invalid_request', detail);
-    }
-    return control.report(body);
-  });
+  app.post(
+    '/v1/reports',
+    { schema, config: { role: 'report' }, bodyLimit: BODY_BYTES_MAX },
+    (request, reply) => {
+      const { body, caller } = request;
+      if (caller?.node !== undefined && caller.node !== body.node) {
+        const detail = `the token ${caller.name} reports for ${caller.node} only, not for ${body.node}`;
+        return sendProblem(reply, 403, 'forbidden', detail);
+      }
+      const wrong = body.services.find(({ endpoints, healthy }) => healthy > endpoints);
+      if (wrong) {
+        const detail = `services: ${wrong.service} has more healthy endpoints than endpoints`;
+        return sendProblem(reply, 400, 'invalid_request', detail);
+      }
+      return control.report(body);
+    },
+  );
 };

@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import type { ReporterDescription } from '../../control/report-book.js';
+import { monitorName } from '../../core/zone/targets.js';
 import type { ApiModules } from '../server.js';
 
 const View = Type.Object({
@@ -12,9 +14,19 @@ const View = Type.Object({
 const Target = Type.Object({
   target: Type.String(),
   state: Type.String({ description: 'up or down' }),
-  basis: Type.String({ description: '`held`: no observer has a fresh view, the last verdict stays.' }),
+  basis: Type.String({
+    description: '`observers`, `held` (too few have a fresh view) or `damped` (kept down for flapping).',
+  }),
   since: Type.String(),
   observers: Type.Array(View),
+});
+
+const Reporter = Type.Object({
+  node: Type.String(),
+  region: Type.Optional(Type.String()),
+  state: Type.Optional(Type.String()),
+  fresh: Type.Boolean(),
+  age_ms: Type.Optional(Type.Number()),
 });
 
 const Status = Type.Object({
@@ -40,15 +52,8 @@ const Status = Type.Object({
     problems: Type.Array(Type.String()),
   }),
   health: Type.Array(Target),
-  proxies: Type.Array(
-    Type.Object({
-      node: Type.String(),
-      region: Type.Optional(Type.String()),
-      state: Type.Optional(Type.String()),
-      fresh: Type.Boolean(),
-      age_ms: Type.Optional(Type.Number()),
-    }),
-  ),
+  nodes: Type.Array(Reporter, { description: 'Other DNS nodes whose reports count.' }),
+  proxies: Type.Array(Reporter),
 });
 
 export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, modules) => {
@@ -71,24 +76,21 @@ export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
     problems: [...control.problems],
     geo: control.geoStatus(),
     health: healthOf(control),
-    proxies: control.health.reporters.map(({ node: name, region, state, fresh, ageMs }) => ({
-      node: name,
-      fresh,
-      ...(region !== undefined && { region }),
-      ...(state !== undefined && { state }),
-      ...(ageMs !== undefined && { age_ms: ageMs }),
-    })),
+    nodes: control.health.peers.map(describeReporter),
+    proxies: control.health.reporters.map(describeReporter),
   }));
 };
 
 function healthOf({ health }: ApiModules['control']) {
-  return [...health.targets.values()].flatMap(({ key, host, monitor }) => {
+  return [...health.targets.values()].flatMap((target) => {
+    const { key, host } = target;
+    const name = monitorName(target);
     const description = health.describe(key);
     if (!description) return [];
     const { verdict, sinceMs, observers } = description;
     return [
       {
-        target: monitor ? `${host} (${monitor.name})` : host,
+        target: name === undefined ? host : `${host} (${name})`,
         state: verdict.state,
         basis: verdict.basis,
         since: new Date(sinceMs).toISOString(),
@@ -101,4 +103,14 @@ function healthOf({ health }: ApiModules['control']) {
       },
     ];
   });
+}
+
+function describeReporter({ node, region, state, fresh, ageMs }: ReporterDescription) {
+  return {
+    node,
+    fresh,
+    ...(region !== undefined && { region }),
+    ...(state !== undefined && { state }),
+    ...(ageMs !== undefined && { age_ms: ageMs }),
+  };
 }

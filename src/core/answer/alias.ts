@@ -1,5 +1,6 @@
 import { TYPE } from '../dns/iana.js';
 import { chooseEndpoints } from '../policy/choose.js';
+import { answerTtl } from '../policy/health-ttl.js';
 import { ALIAS_SLOT, KNOWN_V4, KNOWN_V6, readAliasSlot, STALE_TTL } from './alias-slot.js';
 import { draw, type Query } from './query.js';
 import { ALIAS, ANSWERS_MAX, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
@@ -41,7 +42,7 @@ export function writeAddressesOf(query: Query, first: number, ttlMax: number, ow
     if (nodes[rrset + RRSET.KIND] === RRSET_KIND.STATIC) return copyAddresses(query, rrset, ttl, owner);
     const count = chooseEndpoints(query, rrset, chosen);
     if (count === 0) return FLATTENED.NODATA;
-    ttl = Math.min(ttl, nodes[rrset + RRSET.TTL]!);
+    ttl = Math.min(ttl, answerTtl(query, rrset));
     if (nodes[rrset + RRSET.FAMILY] !== FAMILY.CNAME) {
       return writeEndpoints(query, rrset, ttl, owner, chosen, count) ? FLATTENED.DONE : FLATTENED.TOO_LONG;
     }

@@ -1,5 +1,6 @@
 import { RCODE, TYPE } from '../dns/iana.js';
 import { chooseEndpoints } from '../policy/choose.js';
+import { answerTtl } from '../policy/health-ttl.js';
 import { FLATTENED, flatten } from './alias.js';
 import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
@@ -245,7 +246,7 @@ function writeDynamic(query: Query, rrset: number, zone: number, owner: number):
     negative(query, zone, RCODE.NOERROR);
     return STOP;
   }
-  if (!writeEndpoints(query, rrset, nodes[rrset + RRSET.TTL]!, owner, chosen, count)) {
+  if (!writeEndpoints(query, rrset, answerTtl(query, rrset), owner, chosen, count)) {
     truncate(query);
     return STOP;
   }

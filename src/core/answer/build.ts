@@ -75,8 +75,8 @@ export interface Build {
   readonly parentSides: Map<string, { place: number; labels: number }>;
   /** By zone and steering: records that are steered alike share what that becomes. */
   readonly steerings: Map<string, CompiledSteering>;
-  /** By zone: names of pools to their numbers. */
-  readonly poolNumbers: Map<string, number>[];
+  /** By zone: names of pools to the numbers of what stands behind them, in order, at least one. */
+  readonly poolNumbers: Map<string, readonly number[]>[];
   readonly index: {
     zones: readonly string[];
     steerings: Map<number, Steering>;

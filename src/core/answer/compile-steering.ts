@@ -3,6 +3,7 @@ import type { GeoTrie } from '../geo/trie.js';
 import { compileRules } from '../policy/geo-rules.js';
 import { compileNearest } from '../policy/nearest.js';
 import type { DynamicRRset, Rule, Steering, Zone } from '../zone/model.js';
+import { leafPools } from '../zone/pool-groups.js';
 import { MODE, POLICY } from './snapshot.js';
 import type { IntTable } from './table.js';
 
@@ -36,13 +37,14 @@ export interface CompiledSteering {
 }
 
 /**
- * Writes the class table and the chains of a dynamic RRset to `steering`. `poolIndex` gives the number of a
- * pool of this zone.
+ * Writes the class table and the chains of a dynamic RRset to `steering`. `poolNumbers` gives the numbers of what
+ * stands behind a name of a pool of this zone, in order. Among weighted pools the first of them takes part; the others
+ * stand behind the list, before the fallbacks.
  */
 export function compileSteering(
   rrset: DynamicRRset,
   zone: Zone,
-  poolIndex: (name: string) => number,
+  poolNumbers: (name: string) => readonly number[],
   steering: IntTable,
   tries: TrieSource,
 ): CompiledSteering {
@@ -50,19 +52,22 @@ export function compileSteering(
   const reachable = new Set<string>();
   const lists = plan.lists.map((list) => {
     const names = withFallbacks(list.pools, zone);
-    for (const name of names) reachable.add(name);
-    if (plan.mode === MODE.CHAIN) return steering.push(names.length, ...names.map(poolIndex));
+    for (const name of names) for (const leaf of leafPools(zone, name)) reachable.add(leaf.name);
+    const chained = [...new Set(names.flatMap(poolNumbers))];
+    if (plan.mode === MODE.CHAIN) return steering.push(chained.length, ...chained);
     if (plan.mode === MODE.REGIONS) {
-      const regions = list.pools.flatMap((name) => [poolIndex(name), plan.regions.get(name)!]);
-      const chained = names.map(poolIndex);
-      return steering.push(plan.wanted, list.pools.length, ...regions, names.length, ...chained);
+      const regions = list.pools.flatMap((name) =>
+        poolNumbers(name).flatMap((number) => [number, plan.regions.get(name)!]),
+      );
+      return steering.push(plan.wanted, regions.length / 2, ...regions, chained.length, ...chained);
     }
-    const behind = names.slice(list.pools.length);
+    const later = list.pools.flatMap((name) => poolNumbers(name).slice(1));
+    const behind = [...new Set([...later, ...names.slice(list.pools.length).flatMap(poolNumbers)])];
     return steering.push(
       list.pools.length,
-      ...list.pools.flatMap((name, i) => [poolIndex(name), list.weights[i]!]),
+      ...list.pools.flatMap((name, i) => [poolNumbers(name)[0]!, list.weights[i]!]),
       behind.length,
-      ...behind.map(poolIndex),
+      ...behind,
     );
   });
   const classes = steering.push(POLICY_OF[rrset.steering.kind], ...lists) + 1;

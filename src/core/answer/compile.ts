@@ -3,7 +3,7 @@ import { labelCount, lowerName } from '../dns/name.js';
 import type { GeoTrie } from '../geo/trie.js';
 import { costOf } from '../limit/rate-limiter.js';
 import { ZONE_SLOT_OTHER } from '../tally/cells.js';
-import type { DynamicRRset, StaticRRset, ZoneRateLimit } from '../zone/model.js';
+import type { DynamicRRset, FailMode, StaticRRset, ZoneRateLimit } from '../zone/model.js';
 import { aliasTarget, hasDname } from './alias-target.js';
 import { type Build, type Compiled, type CompileInput, finishBuild, startBuild } from './build.js';
 import { compileAlias, compileAliasTargets } from './compile-alias.js';
@@ -12,7 +12,7 @@ import { compileSteering } from './compile-steering.js';
 import { compileHinted } from './compile-svcb.js';
 import { createBuckets, hashOf, insertNode, wordAt } from './name-table.js';
 import { type RecordBytes, recordBytes } from './record-bytes.js';
-import { CHASE, FAMILY, NODE, RRSET, RRSET_KIND, WILDCARD_DNAME } from './snapshot.js';
+import { CHASE, FAIL, FAMILY, NODE, RRSET, RRSET_KIND, WILDCARD_DNAME } from './snapshot.js';
 import { sharedInts } from './table.js';
 import { buildTree, nameKey, type TreeNode, wireName, type ZoneTree } from './zone-tree.js';
 
@@ -211,18 +211,31 @@ function compileDynamic(
   build.steerings.set(key, compiled);
   const trie = compiled.trie ? trieNumber(build, compiled.trie) : -1;
   build.index.steerings.set(compiled.classes, rrset.steering);
-  const hashes = [...compiled.reachable].some((name) => tree.zone.pools.get(name)?.pick === 'hash');
+  const answering =
+    typeof rrset.fail === 'object' ? [...compiled.reachable, rrset.fail.pool] : [...compiled.reachable];
+  const hashes = answering.some((name) => tree.zone.pools.get(name)?.pick === 'hash');
   return rrset.families.map((family) => [
     TYPE[family],
     RRSET_KIND.DYNAMIC,
     FAMILY[family],
-    rrset.ttl,
+    ttlField(build, rrset),
     trie,
     compiled.classes,
     compiled.mode,
-    rrset.fail === 'closed' ? 1 : 0,
+    failField(rrset.fail, numbers),
     hashes ? 1 : 0,
   ]);
+}
+
+/** See RRSET.FAIL. */
+function failField(fail: FailMode, numbers: ReadonlyMap<string, readonly number[]>): number {
+  if (typeof fail === 'object') return (numbers.get(fail.pool)![0]! << 2) | FAIL.POOL;
+  return fail === 'closed' ? FAIL.CLOSED : FAIL.OPEN;
+}
+
+/** See RRSET.TTL. */
+function ttlField({ steering }: Build, { ttl, ttlMin = ttl }: DynamicRRset): number {
+  return ttlMin >= ttl ? ttl : ~steering.push(ttlMin, ttl);
 }
 
 function trieNumber(build: Build, trie: GeoTrie): number {

@@ -2,7 +2,7 @@ import { rcodeName, TYPE, typeName } from '../dns/iana.js';
 import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } from '../dns/message.js';
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
-import { unpackHealth } from '../health/word.js';
+import { SHARE_FULL, unpackHealth } from '../health/word.js';
 import type { Endpoint, Family, Steering } from '../zone/model.js';
 import { ALIAS_SLOT, KNOWN_V4, KNOWN_V6, readAliasSlot } from './alias-slot.js';
 import { answer } from './answer.js';
@@ -215,17 +215,25 @@ class Narrator implements Trace {
     this.#steps.push({ step: 'pool', text, pool: model.name, up, total, serves, endpoints });
   }
 
+  part(pool: number, share: number, passed: boolean): void {
+    const { name } = this.#index.pools[pool]!.pool;
+    const percent = Math.max(Math.round((share * 100) / SHARE_FULL), 1);
+    const text = `pool ${name} takes ${percent} % of its answers now; this one ${passed ? 'goes on' : 'is among them'}`;
+    this.#steps.push({ step: 'pool', text, pool: name, share: share / SHARE_FULL, serves: !passed });
+  }
+
   noFamily(pool: number, family: number): void {
     const { name } = this.#index.pools[pool]!.pool;
     const text = `pool ${name} has no ${FAMILIES[family]} endpoint: passed by`;
     this.#steps.push({ step: 'pool', text, pool: name, serves: false });
   }
 
-  allDown(how: 'open' | 'closed'): void {
-    const text =
-      how === 'open'
-        ? 'every pool is down; failing open: answered as if the first were up'
-        : 'every pool is down; failing closed: no address is answered';
+  allDown(how: 'open' | 'closed' | 'pool'): void {
+    const text = {
+      open: 'every pool is down; failing open: answered as if the first were up',
+      closed: 'every pool is down; failing closed: no address is answered',
+      pool: 'every pool is down; answered from the pool that the record names for that',
+    }[how];
     this.#steps.push({ step: 'all-down', text, fail: how });
   }
 
@@ -235,7 +243,12 @@ class Narrator implements Trace {
     this.#steps.push({ step: 'endpoint', text, endpoint: endpointText(model, family), weight: model.weight });
   }
 
-  #needed(pool: number, family: number): number {
+  #needed(pool: number, family: number): string {
+    const needed = this.#neededField(pool, family);
+    return needed < 0 ? `${-needed} endpoints` : String(needed);
+  }
+
+  #neededField(pool: number, family: number): number {
     return this.#snapshot.pools[pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY + POOL.NEEDED]!;
   }
 
@@ -261,10 +274,20 @@ class Narrator implements Trace {
     return this.#index.endpoints.flatMap((entry, i) => {
       if (entry.pool !== pool || entry.family !== family) return [];
       const slot = this.#snapshot.endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
-      const { down, forced, unknown } = unpackHealth(this.#health[slot]!);
+      const { down, forced, unknown, share = SHARE_FULL } = unpackHealth(this.#health[slot]!);
       const { weight, status } = entry.endpoint;
       const health = down ? 'down' : 'up';
-      return [{ endpoint: endpointText(entry.endpoint, family), weight, status, health, forced, unknown }];
+      return [
+        {
+          endpoint: endpointText(entry.endpoint, family),
+          weight,
+          status,
+          health,
+          forced,
+          unknown,
+          ...(share < SHARE_FULL && { share: share / SHARE_FULL }),
+        },
+      ];
     });
   }
 }

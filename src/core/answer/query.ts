@@ -86,6 +86,8 @@ export interface Query {
   aliasAt: number;
   /** DNAMEs passed so far. */
   dnames: number;
+  /** The list in `steering` by which the last dynamic RRset was chosen. */
+  steeringList: number;
 
   /** State of the generator behind weighted choices; the caller seeds it. */
   random: number;
@@ -164,6 +166,7 @@ export function createQuery(
     scope: 0,
     aliasAt: 0,
     dnames: 0,
+    steeringList: 0,
     random: seed | 0 || 0x9e3779b9 | 0,
     clientFamily: 4,
     clientAddress: 0,

@@ -84,13 +84,15 @@ export const RRSET = {
   // hinted: TTL and COUNT, and at BYTES where its records (HINTED) begin in `steering`
   // dynamic; an ALIAS has FAMILY, TTL and TARGET
   FAMILY: 2,
+  /** Seconds; below 0 the place, inverted, of a pair in `steering`: the least and the most of a TTL from health. */
   TTL: 3,
   /** Index into `tries`, or -1 where the client's place does not matter. */
   TRIE: 4,
   /** Start in `steering` of a list: class → chain. The word before it is the POLICY. */
   CLASSES: 5,
   MODE: 6,
-  FAIL_CLOSED: 7,
+  /** When every pool is down: one of FAIL, or (pool << 2) | FAIL.POOL. */
+  FAIL: 7,
   /** 1 where a pool that can be reached picks by hash: the answer then depends on HASH_PREFIX bits of the client. */
   HASHES: 8,
   STRIDE: 9,
@@ -135,6 +137,8 @@ export const CHASE = { OUTSIDE: -1, NXDOMAIN: -2, DNAME: -3 } as const;
 
 /** Instead of a target: no further record. The answer is done, truncated, or already negative. */
 export const STOP = -4;
+
+export const FAIL = { OPEN: 0, CLOSED: 1, POOL: 2 } as const;
 
 export const MODE = {
   /** `[count, pool, pool, …]`: the first pool that is up. */
@@ -199,7 +203,10 @@ export const PICK = {
   ANSWERS_SHIFT: 4,
 } as const;
 
-/** PICK, then for each family: first endpoint, how many, total weight, weight needed to be up; SLOT as for zones. */
+/**
+ * PICK, then for each family: first endpoint, how many, total weight, weight needed to be up (below 0: so many
+ * endpoints); SLOT as for zones; then SHED.
+ */
 export const POOL = {
   PICK: 0,
   FAMILIES: 1,
@@ -209,7 +216,9 @@ export const POOL = {
   NEEDED: 3,
   PER_FAMILY: 4,
   SLOT: 13,
-  STRIDE: 14,
+  /** The health word whose share says how many of its answers the pool keeps; that of "always up" where it sheds none. */
+  SHED: 14,
+  STRIDE: 15,
 } as const;
 
 export const ENDPOINT = {

@@ -17,8 +17,10 @@ export interface Trace {
   client(trie: number, cls: number, depth: number): void;
   /** A pool was looked at: weight that is up, total, needed, and whether it serves. */
   pool(pool: number, family: number, up: number, total: number, serves: boolean): void;
-  /** No pool is up: `open` answers with the first all the same, `closed` with nothing. */
-  allDown(how: 'open' | 'closed'): void;
+  /** The pool takes `share` / 256 of its answers, and passes this one on or not. */
+  part(pool: number, share: number, passed: boolean): void;
+  /** No pool is up: `open` answers with the first all the same, `closed` with nothing, `pool` with one named for that. */
+  allDown(how: 'open' | 'closed' | 'pool'): void;
   /** An endpoint went into the answer. */
   endpoint(endpoint: number): void;
   /** The pool is passed by: it has no address of this family. */

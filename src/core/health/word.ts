@@ -1,19 +1,24 @@
 /**
  * The health word: all that the query path knows of one target, in one 32-bit integer of a shared Int32Array.
  *
- *      31    30      29     28    27 ............................ 0
- *    +-----+------+-------+-----+----------------------------------+
- *    |down |forced|unknown|  0  |  TTL bound, seconds (28 bits)    |
- *    +-----+------+-------+-----+----------------------------------+
+ *      31    30      29      28     27 ........ 20 19 .............. 0
+ *    +-----+------+-------+-------+---------------+-------------------+
+ *    |down |forced|unknown|partial| share (8 bits)|TTL bound (20 bits)|
+ *    +-----+------+-------+-------+---------------+-------------------+
  *
  * down     the target must not be used.
  * forced   an operator fixed the state; health has no say.
- * unknown  no observer has a fresh view; `down` then holds the last verdict.
- * TTL      an answer that rests on this state may be cached so long; 0x0fffffff means "no bound".
+ * unknown  too few observers have a fresh view; `down` then holds the last verdict.
+ * partial  the target takes `share` / 256 of its weight: it came back and its ramp is not over. In the word of a
+ *          pool that sheds: the pool takes so much of its answers, the rest goes on to the next pool.
+ * share    counts only where `partial` is set; never 0, so that a share never means "down".
+ * TTL      an answer that rests on this state may be cached so many seconds; 0xfffff (12 days, more than the
+ *          longest TTL of a zone file) means "no bound".
  *
  * A word is written with one atomic store and read with one load, so state and TTL can never be torn apart, and
  * a change of health needs neither a rebuild of the tables nor a message to the workers. `down` is the sign bit:
- * the query path asks `word < 0`.
+ * the query path asks `word < 0`. `partial` is one bit, so that the query path may OR the words of a pool together
+ * and ask once.
  */
 
 /** What a word says, unpacked. `ttlSeconds` is Infinity where there is no bound. */
@@ -22,12 +27,18 @@ export interface HealthWord {
   readonly forced: boolean;
   readonly unknown: boolean;
   readonly ttlSeconds: number;
+  /** 1 to 255, of 256; absent where all of it counts. */
+  readonly share?: number;
 }
 
 export const DOWN_BIT = 1 << 31;
 export const FORCED_BIT = 1 << 30;
 export const UNKNOWN_BIT = 1 << 29;
-export const TTL_MASK = 0x0fff_ffff;
+export const PARTIAL_BIT = 1 << 28;
+export const SHARE_SHIFT = 20;
+/** A share is in 256ths. */
+export const SHARE_FULL = 256;
+export const TTL_MASK = 0x000f_ffff;
 /** The TTL field of a state that does not limit the TTL of an answer. */
 export const TTL_UNBOUNDED = TTL_MASK;
 
@@ -41,14 +52,15 @@ export const WORD_ALWAYS_UP = TTL_UNBOUNDED;
 export const WORD_ALWAYS_DOWN = DOWN_BIT | TTL_UNBOUNDED;
 
 /**
- * Packs a word. The TTL is rounded up to whole seconds and kept within 0 and 0x0ffffffe; Infinity (and NaN) is
- * no bound.
+ * Packs a word. The TTL is rounded up to whole seconds and kept within 0 and 0xffffe; Infinity (and NaN) is
+ * no bound. A share is rounded and kept within 1 and 256, which is all.
  */
 export function packHealth(word: HealthWord): number {
   return (
     (word.down ? DOWN_BIT : 0) |
     (word.forced ? FORCED_BIT : 0) |
     (word.unknown ? UNKNOWN_BIT : 0) |
+    shareField(word.share) |
     ttlField(word.ttlSeconds)
   );
 }
@@ -59,6 +71,7 @@ export function unpackHealth(word: number): HealthWord {
     down: isDown(word),
     forced: (word & FORCED_BIT) !== 0,
     unknown: (word & UNKNOWN_BIT) !== 0,
+    ...((word & PARTIAL_BIT) !== 0 && { share: shareOf(word) }),
     ttlSeconds: ttl === TTL_UNBOUNDED ? Number.POSITIVE_INFINITY : ttl,
   };
 }
@@ -66,6 +79,11 @@ export function unpackHealth(word: number): HealthWord {
 /** Whether a word read from the table says down. Takes the signed value that an Int32Array gives. */
 export function isDown(word: number): boolean {
   return (word | 0) < 0;
+}
+
+/** What part of its weight a target takes, in 256ths: 1 to 256. */
+export function shareOf(word: number): number {
+  return (word & PARTIAL_BIT) === 0 ? SHARE_FULL : (word >>> SHARE_SHIFT) & 0xff;
 }
 
 /** The TTL of an answer: the record's own, or less where the state may change sooner. */
@@ -89,6 +107,11 @@ export function createHealthTable(buffer: ArrayBufferLike, slots: number): Int32
 
 export function healthTableBytes(slots: number): number {
   return (SLOT_FIRST_FREE + slots) * Int32Array.BYTES_PER_ELEMENT;
+}
+
+function shareField(share: number | undefined): number {
+  const whole = share === undefined ? SHARE_FULL : Math.max(Math.round(share), 1);
+  return whole >= SHARE_FULL ? 0 : PARTIAL_BIT | (whole << SHARE_SHIFT);
 }
 
 function ttlField(seconds: number): number {

@@ -41,8 +41,7 @@ function chooseRegions(query: Query, rrset: number, family: number, chosen: Int3
     chosen[count++] = endpoint;
   }
   if (count > 0) return count;
-  const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
-  const result = walkChain(query, end, family, failClosed);
+  const result = walkChain(query, end, family, nodes[rrset + RRSET.FAIL]!);
   noteResult(query, result);
   return endpointsOf(query, result, family, chosen);
 }

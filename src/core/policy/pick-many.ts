@@ -1,7 +1,8 @@
 import { draw, type Query } from '../answer/query.js';
 import { ANSWERS_MAX, ENDPOINT, PICK } from '../answer/snapshot.js';
 import { hashOfClient, mix } from './client.js';
-import { usable } from './pool.js';
+import { weightNow } from './part.js';
+import { TAKE, usable } from './pool.js';
 
 /**
  * Chooses up to `answers` different endpoints among `first..end` and writes them to `chosen`; returns how many. `pick`
@@ -72,7 +73,8 @@ function rank(
   let count = 0;
   for (let endpoint = first; endpoint < end; endpoint++) {
     if (!usable(query, endpoint, take)) continue;
-    const score = kind === BY_HASH ? hashScore(query, client, endpoint) : drawnScore(query, kind, endpoint);
+    const score =
+      kind === BY_HASH ? hashScore(query, client, endpoint, take) : drawnScore(query, kind, endpoint, take);
     if (count === answers && score <= scores[count - 1]!) continue;
     let place = count < answers ? count++ : count - 1;
     for (; place > 0 && scores[place - 1]! < score; place--) {
@@ -92,18 +94,21 @@ const SPARE_SCORE = 1e-6;
 const SPARE_WEIGHT = 1e-20;
 
 /** The score of an endpoint for a client's hash. */
-export function hashScore(query: Query, client: number, endpoint: number): number {
-  const { endpoints } = query.snapshot;
-  const record = endpoint * ENDPOINT.STRIDE;
-  const weight = endpoints[record + ENDPOINT.WEIGHT]!;
-  return (weight === 0 ? 1 : weight) / -Math.log(unit(mix(client ^ endpoints[record + ENDPOINT.IDENTITY]!)));
+export function hashScore(query: Query, client: number, endpoint: number, take: number): number {
+  const identity = query.snapshot.endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.IDENTITY]!;
+  const weight = weightOf(query, endpoint, take);
+  return (weight === 0 ? 1 : weight) / -Math.log(unit(mix(client ^ identity)));
 }
 
-function drawnScore(query: Query, kind: number, endpoint: number): number {
-  const weight =
-    kind === PICK.ALL ? 1 : query.snapshot.endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT]!;
+function drawnScore(query: Query, kind: number, endpoint: number, take: number): number {
+  const weight = kind === PICK.ALL ? 1 : weightOf(query, endpoint, take);
   // Neighbours in a xorshift sequence are alike in their bits; the finalizer undoes that.
   return (weight === 0 ? SPARE_WEIGHT : weight) / -Math.log(unit(mix(draw(query))));
+}
+
+function weightOf(query: Query, endpoint: number, take: number): number {
+  if (take === TAKE.PART) return weightNow(query, endpoint);
+  return query.snapshot.endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT]!;
 }
 
 /** 0 < u < 1. */

@@ -1,8 +1,9 @@
 import { draw, type Query } from '../answer/query.js';
 import { ENDPOINT, PICK, POOL } from '../answer/snapshot.js';
 import { hashOfClient } from './client.js';
+import { pickPartByWeight } from './part.js';
 import { hashScore, pickMany } from './pick-many.js';
-import { usable } from './pool.js';
+import { TAKE, usable } from './pool.js';
 
 /**
  * Chooses the endpoints of a pool that go into the answer and writes their indices to `chosen`; returns how
@@ -45,6 +46,7 @@ export function pickOne(query: Query, pool: number, family: number, take: number
     case PICK.HASH:
       return pickByHash(query, first, end, take);
     default:
+      if (take === TAKE.PART) return pickPartByWeight(query, first, end);
       return pickByWeight(query, first, end, take);
   }
 }
@@ -61,7 +63,7 @@ function pickByHash(query: Query, first: number, end: number, take: number): num
   let bestScore = -1;
   for (let endpoint = first; endpoint < end; endpoint++) {
     if (!usable(query, endpoint, take)) continue;
-    const score = hashScore(query, client, endpoint);
+    const score = hashScore(query, client, endpoint, take);
     if (score <= bestScore) continue;
     bestScore = score;
     best = endpoint;

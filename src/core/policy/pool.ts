@@ -1,6 +1,6 @@
 import type { Query } from '../answer/query.js';
 import { ENDPOINT, POOL } from '../answer/snapshot.js';
-import { SLOT_ALWAYS_DOWN } from '../health/word.js';
+import { PARTIAL_BIT, SLOT_ALWAYS_DOWN } from '../health/word.js';
 
 /** How much of a pool serves. */
 export const POOL_STATE = {
@@ -10,6 +10,8 @@ export const POOL_STATE = {
   UP: 1,
   /** No endpoint with a weight is up, but one of weight 0 is: a spare. */
   SPARE: 2,
+  /** As UP, but it takes only part of its answers: see `part.ts`. */
+  PART: 3,
 } as const;
 
 /** The chosen pool's place in a packed result, and how its endpoints are to be taken. */
@@ -20,6 +22,8 @@ export const TAKE = {
   SPARE: 1,
   /** All, whatever their health: failing open. */
   ALL: 2,
+  /** Endpoints that are up, some with part of their weight. */
+  PART: 3,
 } as const;
 
 /** Whether the pool has any address of the family; where it has none it does not exist for that family. */
@@ -61,17 +65,35 @@ export function poolState(query: Query, pool: number, family: number): number {
   const end = first + pools[record + POOL.COUNT]!;
   let up = 0;
   let spare = false;
+  // The words of all that is up, together with the pool's own: a single question then finds a partial one.
+  let words = query.health[pools[pool * POOL.STRIDE + POOL.SHED]!]!;
   for (let i = first; i < end; i++) {
     const endpoint = i * ENDPOINT.STRIDE;
     // Bit 31 of the health word is "down".
-    if (query.health[endpoints[endpoint + ENDPOINT.SLOT]!]! < 0) continue;
+    const word = query.health[endpoints[endpoint + ENDPOINT.SLOT]!]!;
+    if (word < 0) continue;
+    words |= word;
     const weight = endpoints[endpoint + ENDPOINT.WEIGHT]!;
     if (weight > 0) up += weight;
     else spare = true;
   }
   let state: number = POOL_STATE.DOWN;
-  if (up > 0) state = up >= pools[record + POOL.NEEDED]! ? POOL_STATE.UP : POOL_STATE.DOWN;
-  else if (spare) state = POOL_STATE.SPARE;
+  const needed = pools[record + POOL.NEEDED]!;
+  if (up > 0 && (needed >= 0 ? up >= needed : countUp(query, first, end) >= -needed)) {
+    state = (words & PARTIAL_BIT) === 0 ? POOL_STATE.UP : POOL_STATE.PART;
+  } else if (up === 0 && spare) state = POOL_STATE.SPARE;
   query.trace?.pool(pool, family, up, pools[record + POOL.TOTAL]!, state !== POOL_STATE.DOWN);
   return state;
+}
+
+/** Endpoints with a weight that are up. */
+function countUp(query: Query, first: number, end: number): number {
+  const { endpoints } = query.snapshot;
+  let count = 0;
+  for (let i = first; i < end; i++) {
+    const endpoint = i * ENDPOINT.STRIDE;
+    if (query.health[endpoints[endpoint + ENDPOINT.SLOT]!]! < 0) continue;
+    if (endpoints[endpoint + ENDPOINT.WEIGHT]! > 0) count++;
+  }
+  return count;
 }

@@ -1,7 +1,9 @@
 import { draw, type Query } from '../answer/query.js';
 import { REASON } from '../answer/reason.js';
-import { MODE, OUTCOME, RRSET } from '../answer/snapshot.js';
+import { FAIL, MODE, OUTCOME, RRSET } from '../answer/snapshot.js';
+import { SHARE_FULL } from '../health/word.js';
 import { classOfClient, hashedBits, locateClient, narrowScope } from './client.js';
+import { passesOn, poolShare } from './part.js';
 import { canFailOpen, hasFamily, POOL_STATE, poolState, TAKE } from './pool.js';
 
 /** Nothing to answer with: the pools are down and the record fails closed, or has no such family. */
@@ -15,11 +17,11 @@ export function steer(query: Query, rrset: number): number {
   const { nodes } = query.snapshot;
   const family = nodes[rrset + RRSET.FAMILY]!;
   const list = classList(query, rrset);
-  const failClosed = nodes[rrset + RRSET.FAIL_CLOSED] === 1;
+  const fail = nodes[rrset + RRSET.FAIL]!;
   const result =
     nodes[rrset + RRSET.MODE] === MODE.WEIGHTED
-      ? chooseWeighted(query, list, family, failClosed)
-      : walkChain(query, list, family, failClosed);
+      ? chooseWeighted(query, list, family, fail)
+      : walkChain(query, list, family, fail);
   noteResult(query, result);
   return result;
 }
@@ -45,21 +47,20 @@ export function classList(query: Query, rrset: number): number {
   if (nodes[rrset + RRSET.HASHES] === 1) narrowScope(query, hashedBits(query));
   const classes = nodes[rrset + RRSET.CLASSES]!;
   query.decision = steering[classes - 1]! << 2;
-  return steering[classes + cls]!;
+  query.steeringList = steering[classes + cls]!;
+  return query.steeringList;
 }
 
 /** The first pool of `[count, pool, …]` that is up. */
-export function walkChain(query: Query, list: number, family: number, failClosed: boolean): number {
+export function walkChain(query: Query, list: number, family: number, fail: number): number {
   const { steering } = query.snapshot;
   const end = list + 1 + steering[list]!;
-  for (let i = list + 1; i < end; i++) {
-    const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) {
-      if (i > list + 1) query.decision |= OUTCOME.FALLBACK;
-      return chosen;
-    }
+  const live = firstLive(query, list + 1, end, family);
+  if (live !== NO_POOL) {
+    if (live >> 2 !== steering[list + 1]) query.decision |= OUTCOME.FALLBACK;
+    return live;
   }
-  if (failClosed) return failedClosed(query);
+  if (fail !== FAIL.OPEN) return failedOtherwise(query, family, fail);
   failingOpen(query);
   for (let i = list + 1; i < end; i++) {
     if (canFailOpen(query, steering[i]!, family)) return (steering[i]! << 2) | TAKE.ALL;
@@ -67,21 +68,34 @@ export function walkChain(query: Query, list: number, family: number, failClosed
   return NO_POOL;
 }
 
+/**
+ * The first pool from `at` to `end` of `steering` that is up. One that takes part of its answers may pass this one
+ * on; it serves all the same where none of those behind it is up.
+ */
+function firstLive(query: Query, at: number, end: number, family: number): number {
+  const { steering } = query.snapshot;
+  let passed = NO_POOL;
+  for (let i = at; i < end; i++) {
+    const chosen = serve(query, steering[i]!, family);
+    if (chosen === NO_POOL) continue;
+    if ((chosen & 3) !== TAKE.PART || !passesOn(query, steering[i]!, family)) return chosen;
+    if (passed === NO_POOL) passed = chosen;
+  }
+  return passed;
+}
+
 /** By weight among the pools of `[count, pool, weight, …]` that are up; then the fallback chain behind it. */
-function chooseWeighted(query: Query, list: number, family: number, failClosed: boolean): number {
+function chooseWeighted(query: Query, list: number, family: number, fail: number): number {
   const { steering } = query.snapshot;
   const end = list + 1 + 2 * steering[list]!;
   const live = drawPool(query, list, family, true);
   if (live !== NO_POOL) return live;
-  const fallbacks = end + 1 + steering[end]!;
-  for (let i = end + 1; i < fallbacks; i++) {
-    const chosen = serve(query, steering[i]!, family);
-    if (chosen !== NO_POOL) {
-      query.decision |= OUTCOME.FALLBACK;
-      return chosen;
-    }
+  const behind = firstLive(query, end + 1, end + 1 + steering[end]!, family);
+  if (behind !== NO_POOL) {
+    query.decision |= OUTCOME.FALLBACK;
+    return behind;
   }
-  if (failClosed) return failedClosed(query);
+  if (fail !== FAIL.OPEN) return failedOtherwise(query, family, fail);
   failingOpen(query);
   return drawPool(query, list, family, false);
 }
@@ -96,8 +110,9 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
   let total = 0;
   let usable = 0;
   for (let i = list + 1; i < end; i += 2) {
-    if (!takes(query, steering[i]!, family, live)) continue;
-    total += steering[i + 1]!;
+    const share = takes(query, steering[i]!, family, live);
+    if (share === 0) continue;
+    total += steering[i + 1]! * share;
     usable++;
   }
   if (usable === 0) return NO_POOL;
@@ -108,8 +123,9 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
   query.trace = null;
   let chosen = NO_POOL;
   for (let i = list + 1; i < end && chosen === NO_POOL; i += 2) {
-    if (!takes(query, steering[i]!, family, live)) continue;
-    left -= even ? 1 : steering[i + 1]!;
+    const share = takes(query, steering[i]!, family, live);
+    if (share === 0) continue;
+    left -= even ? 1 : steering[i + 1]! * share;
     if (left < 0) chosen = live ? serve(query, steering[i]!, family) : (steering[i]! << 2) | TAKE.ALL;
   }
   query.trace = trace;
@@ -117,9 +133,13 @@ function drawPool(query: Query, list: number, family: number, live: boolean): nu
   return chosen;
 }
 
-function takes(query: Query, pool: number, family: number, live: boolean): boolean {
-  if (!live) return canFailOpen(query, pool, family);
-  return hasFamily(query, pool, family) && poolState(query, pool, family) !== POOL_STATE.DOWN;
+/** What part of its weight a pool takes, in 256ths; 0 where it can't serve. */
+function takes(query: Query, pool: number, family: number, live: boolean): number {
+  if (!live) return canFailOpen(query, pool, family) ? SHARE_FULL : 0;
+  if (!hasFamily(query, pool, family)) return 0;
+  const state = poolState(query, pool, family);
+  if (state === POOL_STATE.PART) return poolShare(query, pool, family);
+  return state === POOL_STATE.DOWN ? 0 : SHARE_FULL;
 }
 
 /** The pool's packed result if it serves, else NO_POOL. */
@@ -133,6 +153,8 @@ export function serve(query: Query, pool: number, family: number): number {
       return (pool << 2) | TAKE.UP;
     case POOL_STATE.SPARE:
       return (pool << 2) | TAKE.SPARE;
+    case POOL_STATE.PART:
+      return (pool << 2) | TAKE.PART;
     default:
       return NO_POOL;
   }
@@ -144,7 +166,15 @@ function failingOpen(query: Query): void {
   query.trace?.allDown('open');
 }
 
-function failedClosed(query: Query): number {
+/** With nothing, or with the pool that the record names for that. */
+function failedOtherwise(query: Query, family: number, fail: number): number {
+  const pool = fail >> 2;
+  if ((fail & 3) === FAIL.POOL && canFailOpen(query, pool, family)) {
+    query.reason = REASON.FAILING_OPEN;
+    query.decision |= OUTCOME.FAILED_OPEN;
+    query.trace?.allDown('pool');
+    return (pool << 2) | TAKE.ALL;
+  }
   query.reason = REASON.ALL_DOWN;
   query.decision |= OUTCOME.FAILED_CLOSED;
   query.trace?.allDown('closed');

@@ -6,6 +6,9 @@
  * it, `core/zone/validate.ts` judges it, `core/answer/compile.ts` turns it into tables.
  */
 
+import type { Calculation } from '../health/calculated.js';
+import type { Judgement } from '../health/judgement.js';
+import type { ShedRules } from '../health/shed.js';
 import type { Check } from './check.js';
 
 /** An address family of an answer; `CNAME` endpoints are names instead of addresses. */
@@ -43,7 +46,16 @@ export interface MonitorCommon {
   readonly retryMs?: number;
   readonly fall: number;
   readonly rise: number;
+  /** Successes in a row that make failures forgotten; 1 where absent. */
+  readonly okReset?: number;
   readonly quorum: Quorum;
+  readonly judgement: Judgement;
+}
+
+/** A monitor that is made from others, by their names. */
+export interface CalculatedMonitor extends Calculation {
+  readonly name: string;
+  readonly of: readonly string[];
 }
 
 /** `obey` follows health; `up` and `down` are fixed by the operator. */
@@ -55,6 +67,8 @@ export interface Endpoint {
   /** 0 to 65535; 0 is used only when no endpoint with a weight is up. */
   readonly weight: number;
   readonly status: AdminStatus;
+  /** 1 to 16, 1 where absent: those of the next number are used when the ones before are down. */
+  readonly priority?: number;
   /** The proxy that owns this address, and the service of its reports that counts as an observer. */
   readonly proxy?: string;
   readonly service?: string;
@@ -65,7 +79,7 @@ export type Pick = 'weighted' | 'all' | 'first' | 'hash';
 export interface Pool {
   readonly name: string;
   readonly region?: string;
-  /** Name of a monitor of this zone. A pool without one is up. */
+  /** Name of a monitor of this zone, a calculated one perhaps. A pool without one is up. */
   readonly monitor?: string;
   readonly pick: Pick;
   /** How many endpoints an answer has at most, 1 to ANSWERS_MAX; absent: as many as fit for `all`, else one. */
@@ -74,8 +88,15 @@ export interface Pool {
   readonly shuffle?: boolean;
   /** 0 to 1: below this fraction of its weight (of one family) the pool is down. */
   readonly minUp: number;
+  /** In place of `minUp`: below so many endpoints (of one family) the pool is down. */
+  readonly minUpCount?: number;
+  /** Empty for a pool of pools. */
   readonly endpoints: readonly Endpoint[];
+  /** A pool of pools: their names; the first that is up is used. */
+  readonly members?: readonly string[];
   readonly fallback?: string;
+  /** Hands a growing share of its answers to the next pool when its proxies are full. */
+  readonly shed?: ShedRules;
 }
 
 /** What a rule asks for; an empty rule is the default. A rule matches if any of its targets does. */
@@ -97,8 +118,8 @@ export type Steering =
     }
   | { readonly kind: 'failover'; readonly pools: readonly string[] };
 
-/** When every pool of an answer is down: answer with the first one all the same, or with nothing. */
-export type FailMode = 'open' | 'closed';
+/** When every pool of an answer is down: answer with the first one all the same, with nothing, or with another pool. */
+export type FailMode = 'open' | 'closed' | { readonly pool: string };
 
 export interface StaticRRset {
   readonly kind: 'static';
@@ -122,6 +143,8 @@ export interface DynamicRRset {
   readonly name: string;
   readonly families: readonly Family[];
   readonly ttl: number;
+  /** Where the TTL follows from health: the least it may be; `ttl` is the most. */
+  readonly ttlMin?: number;
   readonly steering: Steering;
   readonly fail: FailMode;
 }
@@ -167,6 +190,7 @@ export interface Zone {
   readonly rateLimit?: ZoneRateLimit;
   readonly regions: ReadonlyMap<string, Region>;
   readonly monitors: ReadonlyMap<string, Monitor>;
+  readonly calculated?: ReadonlyMap<string, CalculatedMonitor>;
   readonly pools: ReadonlyMap<string, Pool>;
   /** Without SOA; apex NS and the addresses of in-zone name servers are among them. */
   readonly rrsets: readonly RRset[];

@@ -4,19 +4,30 @@ import { TYPE } from '../dns/iana.js';
 import { rdataText } from '../dns/rdata/table.js';
 import { allowed, type Findings } from './finding.js';
 import type { Family, Monitor, Pool, Zone } from './model.js';
+import { validateCalculated } from './validate-calculated.js';
+import { validateGroups } from './validate-groups.js';
+import { validateJudgement, validateMinUp, validateShed } from './validate-judgement.js';
 
 export const QUORUM_MAX = 64;
 const WEIGHT_MAX = 65_535;
 const FAMILIES: readonly Family[] = ['A', 'AAAA', 'CNAME'];
 
 export function validateMonitors(zone: Zone, findings: Findings): void {
-  for (const monitor of zone.monitors.values()) validateMonitor(monitor, findings);
+  for (const monitor of zone.monitors.values()) {
+    validateMonitor(monitor, findings);
+    validateJudgement(monitor, findings);
+  }
 }
 
 export function validatePools(zone: Zone, findings: Findings): void {
+  validateCalculated(zone, findings);
   for (const pool of zone.pools.values()) {
     validateReferences(zone, pool, findings);
+    validateGroups(zone, pool, findings);
+    if (pool.members) continue;
     validateEndpoints(pool, findings);
+    validateShed(pool, findings);
+    validateMinUp(pool, findings);
     if (!(pool.minUp >= 0 && pool.minUp <= 1)) {
       findings.add(['pools', pool.name, 'min_up'], 'out-of-range', 'must be a number from 0 to 1');
     }
@@ -57,8 +68,9 @@ function validateReferences(zone: Zone, pool: Pool, findings: Findings): void {
     const message = `no region is named "${region}"${allowed(zone.regions.keys())}`;
     findings.add([...at, 'region'], 'unknown-name', message);
   }
-  if (monitor !== undefined && !zone.monitors.has(monitor)) {
-    const message = `no monitor is named "${monitor}"${allowed(zone.monitors.keys())}`;
+  const monitors = [...zone.monitors.keys(), ...(zone.calculated?.keys() ?? [])];
+  if (monitor !== undefined && !monitors.includes(monitor)) {
+    const message = `no monitor is named "${monitor}"${allowed(monitors)}`;
     findings.add([...at, 'monitor'], 'unknown-name', message);
   }
   if (fallback === undefined) return;

@@ -3,6 +3,7 @@ import { formatAddress } from '../dns/rdata/address.js';
 import { parseGeoTarget } from '../geo/regions.js';
 import { allowed, type FindingPath, type Findings } from './finding.js';
 import type { DynamicRRset, Pool, Rule, Zone } from './model.js';
+import { leafPools } from './pool-groups.js';
 
 export function validateSteering(zone: Zone, rrset: DynamicRRset, at: FindingPath, findings: Findings): void {
   const { steering } = rrset;
@@ -26,6 +27,10 @@ export function validateSteering(zone: Zone, rrset: DynamicRRset, at: FindingPat
       assertNever(steering);
   }
   validatePoolNames(zone, rrset, at, findings);
+  if (typeof rrset.fail === 'object' && !zone.pools.has(rrset.fail.pool)) {
+    const message = `no pool is named "${rrset.fail.pool}"${allowed(zone.pools.keys())}`;
+    findings.add([...at, 'fail'], 'unknown-name', message);
+  }
   validateFamilies(zone, rrset, at, findings);
 }
 
@@ -110,7 +115,7 @@ export function reachablePools(zone: Zone, rrset: DynamicRRset): readonly Pool[]
       pool = pool.fallback === undefined ? undefined : zone.pools.get(pool.fallback);
     }
   }
-  return [...reached.values()];
+  return [...new Set([...reached.keys()].flatMap((name) => leafPools(zone, name)))];
 }
 
 function validateLocations(zone: Zone, pools: readonly string[], at: FindingPath, findings: Findings): void {

@@ -216,3 +216,126 @@ describe('ObserverBook describe()', () => {
     ]);
   });
 });
+
+const PEERS = ['dns-us', 'dns-ap'] as const;
+const WATCHED: ObservedTarget = { key: 'a', quorum: 'majority', intervalMs: 5000, probeId: 'probe-a' };
+
+function peerReport(node: string, changes: Partial<Report> = {}): Report {
+  return report({ node, region: node.slice(4), services: [], probes: { up: [], down: [] }, ...changes });
+}
+
+function bookOfPeers(target: Partial<ObservedTarget> = {}) {
+  const book = new ObserverBook({ onVerdict: () => {} }, { region: 'eu', peers: PEERS });
+  book.setTargets([{ ...WATCHED, ...target }], NOW);
+  return { book, verdict: () => book.verdict('a') };
+}
+
+describe('ObserverBook with other DNS nodes', () => {
+  it('counts what they see: one node that is cut off from a target does not take it down', () => {
+    const { book, verdict } = bookOfPeers();
+    book.report(peerReport('dns-us', { probes: { up: ['probe-a'], down: [] } }), NOW);
+    book.report(peerReport('dns-ap', { probes: { up: ['probe-a'], down: [] } }), NOW);
+    book.probeResult('a', false, 'timeout', NOW);
+    expect(verdict()).toEqual({ state: 'up', basis: 'observers', up: 2, known: 3 });
+    book.report(peerReport('dns-ap', { sequence: 2, probes: { up: [], down: ['probe-a'] } }), NOW);
+    expect(verdict()).toEqual({ state: 'down', basis: 'observers', up: 1, known: 3 });
+  });
+
+  it('counts one voice for each region', () => {
+    const { book, verdict } = bookOfPeers();
+    book.report(peerReport('dns-us', { region: 'eu', probes: { up: [], down: ['probe-a'] } }), NOW);
+    book.report(peerReport('dns-ap', { probes: { up: ['probe-a'], down: [] } }), NOW);
+    book.probeResult('a', false, 'timeout', NOW);
+    expect(verdict()).toMatchObject({ state: 'down', up: 1, known: 3 });
+  });
+
+  it('counts only its own region under from: regional', () => {
+    const judgement = { from: 'regional', minObservers: 1, rampMs: 0, holdDownMs: 0 } as const;
+    const { book, verdict } = bookOfPeers({ judgement });
+    book.report(peerReport('dns-us', { probes: { up: ['probe-a'], down: [] } }), NOW);
+    book.probeResult('a', false, 'timeout', NOW);
+    expect(verdict()).toMatchObject({ state: 'down', up: 0, known: 1 });
+  });
+
+  it('holds the last verdict with fewer observers than there must be', () => {
+    const judgement = { from: 'global', minObservers: 2, rampMs: 0, holdDownMs: 0 } as const;
+    const { book, verdict } = bookOfPeers({ judgement });
+    book.report(peerReport('dns-us', { probes: { up: ['probe-a'], down: [] } }), NOW);
+    book.probeResult('a', true, 'ok', NOW);
+    expect(verdict()).toMatchObject({ state: 'up', basis: 'observers' });
+    book.probeResult('a', false, 'timeout', NOW + 6000);
+    expect(verdict()).toEqual({ state: 'up', basis: 'held', up: 0, known: 1 });
+  });
+
+  it.each<[string, Partial<Report>]>([
+    ['does not watch the target', { probes: { up: ['other'], down: [] } }],
+    ['shuts down', { state: 'draining', probes: { up: [], down: ['probe-a'] } }],
+    ['is a node without probes', {}],
+  ])('leaves a peer out that %s', (_, changes) => {
+    const { book, verdict } = bookOfPeers();
+    book.report(peerReport('dns-us', changes), NOW);
+    book.probeResult('a', true, 'ok', NOW);
+    expect(verdict()).toEqual({ state: 'up', basis: 'observers', up: 1, known: 1 });
+  });
+
+  it('does not count the probes of a proxy, nor of a node that it does not know', () => {
+    const { book, verdict } = bookOfPeers({ proxy: 'eu-1' });
+    const down = { up: [], down: ['probe-a'] };
+    book.report(report({ probes: down }), NOW);
+    expect(verdict()).toMatchObject({ state: 'up', up: 1, known: 1 });
+    expect(book.report(peerReport('dns-xx', { probes: down }), NOW)).toMatchObject({ code: 'unknown_node' });
+  });
+
+  it('believes a view only as long as it would have been fresh without the delay', () => {
+    const { book, verdict } = bookOfPeers();
+    const down = { up: [], down: ['probe-a'] };
+    book.report(peerReport('dns-us', { sent: NOW - 3_600_000, probes: down }), NOW);
+    expect(verdict()).toMatchObject({ state: 'down' });
+    // Seven seconds on the way: older than three intervals when it arrives.
+    const late = { sequence: 2, sent: NOW - 3_600_000 + 2000, probes: down };
+    book.report(peerReport('dns-us', late), NOW + 9000);
+    book.expire(NOW + 9000);
+    expect(verdict()).toMatchObject({ state: 'down', basis: 'held', known: 0 });
+  });
+
+  it('tells what its own probes see, fresh views only', () => {
+    const { book } = bookOfPeers();
+    expect(book.probeViews(NOW)).toEqual({ up: [], down: [] });
+    book.probeResult('a', false, 'timeout', NOW);
+    expect(book.probeViews(NOW)).toEqual({ up: [], down: ['probe-a'] });
+    expect(book.probeViews(NOW + 15_000)).toEqual({ up: [], down: [] });
+  });
+
+  it('shows silent peers, and until when a flapping target is kept down', () => {
+    const { book } = bookOfPeers();
+    for (let i = 0; i < 4; i++) {
+      book.probeResult('a', false, 'refused', NOW);
+      book.probeResult('a', true, 'ok', NOW + 1);
+    }
+    expect(book.describe('a', NOW + 1)).toMatchObject({
+      verdict: { state: 'down', basis: 'damped', up: 1, known: 1 },
+      heldDownUntilMs: NOW + 10_000,
+      observers: [
+        { observer: 'probe', region: 'eu', view: 'up' },
+        { observer: 'dns:dns-us', view: 'unknown', detail: 'no observation yet' },
+        { observer: 'dns:dns-ap', view: 'unknown', detail: 'no observation yet' },
+      ],
+    });
+    book.expire(NOW + 10_000);
+    expect(book.verdict('a')).toMatchObject({ state: 'up', basis: 'observers' });
+  });
+
+  it.each<[string, boolean, string | undefined, number]>([
+    ['its own probes need two more failures', true, 'up', 10_000],
+    ['a peer does not agree', true, 'down', 5000],
+    ['nobody has a view', false, undefined, 2000],
+  ])('says when the verdict could change: %s', (_, probed, peer, flipMs) => {
+    const { book } = bookOfPeers();
+    if (probed) book.probeResult('a', true, 'ok', NOW, 10_000);
+    const probes = { up: peer === 'up' ? ['probe-a'] : [], down: peer === 'down' ? ['probe-a'] : [] };
+    if (peer) book.report(peerReport('dns-us', { probes }), NOW);
+    // A tie would be down: a third voice.
+    if (peer) book.report(peerReport('dns-ap', { probes: { up: ['probe-a'], down: [] } }), NOW);
+    expect(book.flipMs('a', NOW)).toBe(flipMs);
+  });
+});

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createDnsMetrics } from '../../../src/metrics/dns-metrics.js';
 import { proxyMetrics } from '../../../src/proxy/metrics.js';
 import { RegionalProxy } from '../../../src/proxy/regional-proxy.js';
-import { Reporter } from '../../../src/proxy/reporter.js';
+import { Reporter } from '../../../src/report/reporter.js';
 import { loadProxyConfig } from '../../../src/sources/proxy-config.js';
 import { allPages, page, tableRows } from './pages.js';
 
@@ -46,11 +46,13 @@ function dnsRegistry(): Registry {
     zones: () => [],
     zoneProblems: () => 0,
     reloads: () => ({ applied: 0, refused: 0 }),
-    targets: () => ({ up: 0, down: 0, unknown: 0 }),
+    targets: () => ({ up: 0, down: 0, unknown: 0, damped: 0 }),
     healthChanges: () => 0,
     probes: () => ({ ok: 0, failed: 0, impossible: 0, running: 0, queued: 0 }),
     reports: () => ({}),
     reporters: () => [],
+    verdicts: () => [],
+    shedding: () => [],
     geo: () => ({ sources: [], problems: [] }),
     snapshot: () => ({ id: 0, publishedMs: 0 }),
   });

@@ -4,7 +4,7 @@ import { createLedgerMemory } from '../../../src/dataplane/ledger.js';
 import { createDnsMetrics, type MetricSources } from '../../../src/metrics/dns-metrics.js';
 
 const memory = [createLedgerMemory({}), createLedgerMemory({})];
-const EMPTY = { up: 0, down: 0, unknown: 0 };
+const EMPTY = { up: 0, down: 0, unknown: 0, damped: 0 };
 const SOURCES: MetricSources = {
   workers: () => [],
   workerRestarts: () => 0,
@@ -13,6 +13,8 @@ const SOURCES: MetricSources = {
   zoneProblems: () => 0,
   reloads: () => ({ applied: 0, refused: 0 }),
   targets: () => EMPTY,
+  verdicts: () => [],
+  shedding: () => [],
   healthChanges: () => 0,
   probes: () => ({ ok: 0, failed: 0, impossible: 0, running: 0, queued: 0 }),
   reports: () => ({}),

@@ -163,6 +163,12 @@ log: { level: debug }
     [NODE, 'api: { listen: nowhere }', 'api.listen: must be an IP address and a port'],
     [NODE, 'api: { listen: "0.0.0.0:8300" }', '2:16: api.listen: other machines can reach 0.0.0.0:8300, so'],
     [NODE, 'report_to: [ { url: "ftp://x" } ]', 'report_to[0].url: must be a URL that starts with http://'],
+    [
+      NODE,
+      'report_to: [ { url: "http://x", node: a }, { url: "http://y", node: a } ]',
+      'report_to[1]: node: a is the node of an earlier entry',
+    ],
+    [NODE, 'report_to: [ { url: "http://x", node: dns-1 } ]', 'node: dns-1 is the name of this node'],
     [NODE, 'report_to: [ { uri: "http://x" } ]', 'report_to[0].uri: unknown key; did you mean url?'],
     [NODE, 'log: { level: loud }', 'log.level: must be one of trace, debug, info'],
     [
@@ -291,6 +297,12 @@ describe('the environment', () => {
       '[{ url: "http://a", token_file: t }]',
       (c) => c.reportTo,
       [{ url: 'http://a', tokenFile: '/srv/t' }],
+    ],
+    [
+      'MERIDIAN_REPORT_TO',
+      '[{"url":"http://a","node":"dns-2"}]',
+      (c) => c.reportTo,
+      [{ url: 'http://a', node: 'dns-2' }],
     ],
     ['MERIDIAN_REPORT_TO', '[{"url":"http://a"}]', (c) => c.reportTo, [{ url: 'http://a' }]],
     ['MERIDIAN_LOG_LEVEL', 'warn', (c) => c.log.level, 'warn'],

@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { JUDGEMENT_DEFAULTS } from '../../../src/core/health/judgement.js';
 import type { ProbePermissions } from '../../../src/core/probe/limits.js';
 import { patternProblem } from '../../../src/sources/body-pattern.js';
 import { formatProblem } from '../../../src/sources/yaml-document.js';
 import { loadZoneFile } from '../../../src/sources/zone-file.js';
 
 const PROBES: ProbePermissions = { programs: ['/opt/check'], folders: ['/run/up'] };
-const COMMON = { name: 'm', intervalMs: 5000, timeoutMs: 2000, fall: 3, rise: 1, quorum: 'majority' };
+const COMMON = {
+  name: 'm',
+  intervalMs: 5000,
+  timeoutMs: 2000,
+  fall: 3,
+  rise: 1,
+  quorum: 'majority',
+  judgement: JUDGEMENT_DEFAULTS,
+};
 const HTTP = { path: '/', method: 'GET', status: [{ from: 200, to: 399 }], verify: true };
 
 function load(monitor: string, probes?: ProbePermissions) {

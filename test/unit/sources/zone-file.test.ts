@@ -66,6 +66,7 @@ describe('defaults', () => {
       fall: 3,
       rise: 1,
       quorum: 'majority',
+      judgement: { from: 'global', minObservers: 1, rampMs: 0, holdDownMs: 300_000 },
     });
     expect(zone.pools.get('eu')).toEqual({
       name: 'eu',

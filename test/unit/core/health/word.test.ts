@@ -9,6 +9,7 @@ import {
   SLOT_ALWAYS_DOWN,
   SLOT_ALWAYS_UP,
   SLOT_FIRST_FREE,
+  shareOf,
   unpackHealth,
 } from '../../../../src/core/health/word.js';
 
@@ -19,11 +20,14 @@ describe('packHealth()', () => {
   it.each<[HealthWord, number]>([
     [UP, 0],
     [{ ...UP, ttlSeconds: 15 }, 15],
-    [{ ...UP, ttlSeconds: NO_BOUND }, 0x0fffffff],
+    [{ ...UP, ttlSeconds: NO_BOUND }, 0x000fffff],
     [{ ...UP, down: true, ttlSeconds: 5 }, 0x80000005],
     [{ ...UP, forced: true }, 0x40000000],
-    [{ ...UP, unknown: true, ttlSeconds: NO_BOUND }, 0x2fffffff],
-    [{ down: true, forced: true, unknown: true, ttlSeconds: 0x0ffffffe }, 0xeffffffe],
+    [{ ...UP, unknown: true, ttlSeconds: NO_BOUND }, 0x200fffff],
+    [{ down: true, forced: true, unknown: true, ttlSeconds: 0xffffe }, 0xe00ffffe],
+    [{ ...UP, ttlSeconds: 5, share: 1 }, 0x10100005],
+    [{ ...UP, ttlSeconds: NO_BOUND, share: 255 }, 0x1fffffff],
+    [{ ...UP, down: true, ttlSeconds: 5, share: 128 }, 0x98000005],
   ])('puts %o into its bits and back', (word, bits) => {
     expect(packHealth(word) >>> 0).toBe(bits);
     expect(unpackHealth(packHealth(word))).toEqual(word);
@@ -33,10 +37,28 @@ describe('packHealth()', () => {
   it.each<[number, number]>([
     [0.2, 1],
     [-3, 0],
-    [2 ** 40, 0x0ffffffe],
+    [2 ** 40, 0xffffe],
     [Number.NaN, NO_BOUND],
   ])('keeps a TTL of %d s within the field', (given, kept) => {
     expect(unpackHealth(packHealth({ ...UP, ttlSeconds: given })).ttlSeconds).toBe(kept);
+  });
+});
+
+describe('the share of a word', () => {
+  it.each<[number | undefined, number]>([
+    [undefined, 256],
+    [256, 256],
+    [300, 256],
+    [255.6, 256],
+    [127.5, 128],
+    [0.2, 1],
+    [0, 1],
+    [-5, 1],
+  ])('%s of 256 is packed as %d', (given, kept) => {
+    const word = packHealth({ ...UP, ...(given !== undefined && { share: given }) });
+    expect(shareOf(word)).toBe(kept);
+    expect(unpackHealth(word).share).toBe(kept === 256 ? undefined : kept);
+    expect(isDown(word)).toBe(false);
   });
 });
 

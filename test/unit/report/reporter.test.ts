@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Report, ServiceReport } from '../../../src/core/health/report.js';
-import { Reporter, type ReportFetch } from '../../../src/proxy/reporter.js';
+import type { ReportFetch } from '../../../src/report/delivery.js';
+import { Reporter } from '../../../src/report/reporter.js';
 
 const RECEIVER = { url: 'http://dns-1:8300', readToken: null };
 
@@ -45,7 +46,7 @@ class World {
         random: () => 0.5,
         fetch: this.fetch,
         services: () => this.services,
-        log: { info: () => {}, warn: (_, message) => this.warnings.push(message), error: () => {} },
+        log: { info: () => {}, warn: (_, message) => this.warnings.push(message) },
         timers: {
           set: (callback, delayMs) => {
             this.#timers.set(this.#next, { at: this.nowMs + delayMs, callback });
@@ -213,5 +214,18 @@ describe('Reporter', () => {
     await world.posts[1]!.answer(200);
     await done;
     expect(told).toBe(true);
+  });
+});
+
+describe('a reporter whose clock is set', () => {
+  it('starts anew where its start would lie in the future', () => {
+    const world = new World();
+    const reporter = world.reporter();
+    expect(reporter.build()).toMatchObject({ epoch: 1_000_000, sequence: 1 });
+    world.nowMs = 900_000;
+    expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 1, sent: 900_000 });
+    expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 2 });
+    world.nowMs = 2_000_000;
+    expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 3 });
   });
 });

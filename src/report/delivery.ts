@@ -1,12 +1,9 @@
 /**
- * Tells the DNS nodes what this proxy sees: one report to each receiver every interval, and at once on a change.
- *
- * Each receiver has its own loop with one request in flight, so a slow or dead one delays nobody. A change
- * during a request is sent right after it; what is sent is always built at that moment, so nothing queues.
+ * Brings reports to one receiver: one request in flight, so a slow or dead receiver delays nobody. A change during a
+ * request is sent right after it; what is sent is always built at that moment, so nothing queues.
  */
 
-import { REPORT_SCHEMA, type Report, type ServiceReport } from '../core/health/report.js';
-import type { ProxyLog, Timers } from './modules.js';
+import type { Report } from '../core/health/report.js';
 
 export interface ReportReceiver {
   /** Base address of the API: `http://192.0.2.1:8300`. */
@@ -31,23 +28,30 @@ export type ReportFetch = (
   text(): Promise<string>;
 }>;
 
-export interface ReporterOptions {
-  readonly node: string;
-  readonly region: string;
-  readonly receivers: readonly ReportReceiver[];
-  readonly intervalMs?: number;
-  readonly timeoutMs?: number;
+/** The part of a pino logger that is used here. */
+export interface ReportLog {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
 }
 
-export interface ReporterModules {
-  /** Milliseconds since 1970. */
-  readonly wallMs: () => number;
-  readonly timers: Timers;
+export interface ReportTimers {
+  set(callback: () => void, delayMs: number): unknown;
+  clear(timer: unknown): void;
+}
+
+export interface DeliveryOptions {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Gives the report of this moment. */
+  readonly build: () => Report;
+}
+
+export interface DeliveryModules {
+  readonly timers: ReportTimers;
   /** 0 to 1. */
   readonly random: () => number;
   readonly fetch: ReportFetch;
-  readonly log: ProxyLog;
-  readonly services: () => readonly ServiceReport[];
+  readonly log: ReportLog;
 }
 
 export interface ReceiverStatus {
@@ -57,91 +61,20 @@ export interface ReceiverStatus {
   readonly lastError: string | null;
 }
 
-const INTERVAL_MS = 2_000;
-const TIMEOUT_MS = 1_500;
 const JITTER = 0.1;
+const RETRY_PART = 0.25;
 /** A lost report is made good by the next; a receiver that stays away is logged at the third, then now and then. */
 const LOG_FIRST = 3;
 const LOG_EVERY = 30;
 const ERROR_LENGTH_MAX = 200;
 const ANSWER_LENGTH_MAX = 1_000;
-/** The code of an answer to a report of a proxy that no endpoint names. */
+/** The code of an answer to a report of a node that the receiver does not know. */
 const UNKNOWN_NODE = '"unknown_node"';
 
-export class Reporter {
-  readonly #options: ReporterOptions;
-  readonly #modules: ReporterModules;
-  readonly #epoch: number;
-  readonly #loops: readonly ReceiverLoop[];
-  #sequence = 0;
-  #draining = false;
-
-  constructor(options: ReporterOptions, modules: ReporterModules) {
-    this.#options = options;
-    this.#modules = modules;
-    this.#epoch = modules.wallMs();
-    this.#loops = options.receivers.map(
-      (receiver) =>
-        new ReceiverLoop(receiver, modules, {
-          intervalMs: options.intervalMs ?? INTERVAL_MS,
-          timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-          build: () => this.build(),
-        }),
-    );
-  }
-
-  start(): void {
-    for (const loop of this.#loops) loop.send();
-  }
-
-  /** Something changed: tell everybody now. */
-  changed(): void {
-    for (const loop of this.#loops) loop.send();
-  }
-
-  /** Says that this proxy is going away, from the next report on. */
-  /** Reports from now on that this proxy drains; resolves when each receiver was told, or did not answer in time. */
-  async drain(): Promise<void> {
-    this.#draining = true;
-    await Promise.all(this.#loops.map((loop) => loop.sendLast()));
-  }
-
-  close(): void {
-    for (const loop of this.#loops) loop.close();
-  }
-
-  status(): readonly ReceiverStatus[] {
-    return this.#loops.map((loop) => loop.status());
-  }
-
-  /** The report of this moment. Each one has its own sequence number. */
-  build(): Report {
-    const services = this.#modules.services();
-    return {
-      schema: REPORT_SCHEMA,
-      node: this.#options.node,
-      region: this.#options.region,
-      epoch: this.#epoch,
-      sequence: ++this.#sequence,
-      sent: this.#modules.wallMs(),
-      intervalMs: this.#options.intervalMs ?? INTERVAL_MS,
-      state: this.#draining ? 'draining' : stateOf(services),
-      services,
-    };
-  }
-}
-
-/** `down` only if nothing can be served at all; `degraded` if some pool can't. */
-function stateOf(services: readonly ServiceReport[]): Report['state'] {
-  const dead = services.filter(({ healthy }) => healthy === 0).length;
-  if (dead === 0) return 'up';
-  return dead === services.length ? 'down' : 'degraded';
-}
-
-class ReceiverLoop {
+export class Delivery {
   readonly #receiver: ReportReceiver;
-  readonly #modules: ReporterModules;
-  readonly #options: { intervalMs: number; timeoutMs: number; build: () => Report };
+  readonly #modules: DeliveryModules;
+  readonly #options: DeliveryOptions;
   #timer: unknown = null;
   #abort: AbortController | null = null;
   #again = false;
@@ -154,11 +87,7 @@ class ReceiverLoop {
   #failedInARow = 0;
   #lastError: string | null = null;
 
-  constructor(
-    receiver: ReportReceiver,
-    modules: ReporterModules,
-    options: { readonly intervalMs: number; readonly timeoutMs: number; readonly build: () => Report },
-  ) {
+  constructor(receiver: ReportReceiver, modules: DeliveryModules, options: DeliveryOptions) {
     this.#receiver = receiver;
     this.#modules = modules;
     this.#options = options;
@@ -200,8 +129,7 @@ class ReceiverLoop {
     try {
       this.#succeeded(await this.#post(abort.signal));
     } catch (error) {
-      const late = abort.signal.aborted ? `no answer after ${this.#options.timeoutMs} ms` : messageOf(error);
-      this.#failure(late);
+      this.#failure(abort.signal.aborted ? this.#late() : messageOf(error));
     }
     this.#modules.timers.clear(timeout);
     this.#abort = null;
@@ -228,7 +156,9 @@ class ReceiverLoop {
     // Read in any case: an unread body would hold the connection.
     const text = (await response.text()).slice(0, ANSWER_LENGTH_MAX);
     if (response.ok && text.includes(UNKNOWN_NODE)) {
-      throw new Error('the report is ignored: no endpoint of a zone there names this proxy');
+      throw new Error(
+        'the report is ignored: no endpoint of a zone there names this proxy, and no report_to this node',
+      );
     }
     return response.status;
   }
@@ -256,8 +186,20 @@ class ReceiverLoop {
     this.#modules.log.warn(facts, 'reports do not arrive');
   }
 
+  #late(): string {
+    return `no answer after ${this.#options.timeoutMs} ms`;
+  }
+
+  /**
+   * Intervals count from start to start, so that three reports are tried while a view is fresh, however slow the
+   * network; and one that is lost is made good soon.
+   */
   #delayMs(): number {
-    return this.#options.intervalMs * (1 - JITTER + 2 * JITTER * this.#modules.random());
+    const { intervalMs, timeoutMs } = this.#options;
+    const timedOut = this.#lastError === this.#late() && this.#failedInARow > 0;
+    const leftMs = timedOut ? intervalMs - timeoutMs : intervalMs;
+    const waitMs = Math.max(this.#failedInARow === 1 ? 0 : leftMs, intervalMs * RETRY_PART);
+    return waitMs * (1 - JITTER + 2 * JITTER * this.#modules.random());
   }
 }
 
