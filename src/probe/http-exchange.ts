@@ -15,7 +15,7 @@ import { BodyJudge, describeMiss } from './body-match.js';
 export const HEAD_BYTES_MAX = 16_384;
 /** So much of a body is read and thrown away to end the connection cleanly; after that it is cut. */
 export const BODY_BYTES_MAX = 65_536;
-/** Where the verdict rests on the head alone, the body gets this long to end. */
+/** So long the peer may take to end the connection after the verdict. */
 export const BODY_DRAIN_MS_MAX = 100;
 /** 100 Continue and 103 Early Hints may come before the response (RFC 9110 §15.2). */
 const INTERIM_MAX = 8;
@@ -59,10 +59,12 @@ class Reading {
   #window: Buffer | undefined;
   #head: Head | undefined;
   #interim = 0;
-  /** Present after the head. */
-  #detail: string | undefined;
-  #decoder: BodyDecoder | undefined;
+  /** What the status says; present after the head. */
+  #detail = '';
+  /** Present between the head and the verdict, where that rests on the body. */
   #judge: BodyJudge | undefined;
+  #decoder: BodyDecoder | undefined;
+  #decided = false;
   #drained = 0;
   #drainTimer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -74,15 +76,16 @@ class Reading {
 
   take(chunk: Buffer): void {
     if (this.#stopped) return;
-    if (this.#detail === undefined) this.#takeHead(chunk);
-    else this.#takeBody(chunk);
+    if (this.#decided) this.#drain(chunk.length);
+    else if (this.#judge) this.#takeBody(this.#judge, chunk);
+    else this.#takeHead(chunk);
   }
 
   /** The peer has said all that it will. */
   end(): void {
     if (this.#stopped) return;
-    if (this.#judge) this.#judged(this.#judge);
-    else this.#fail('connection closed without a response');
+    if (this.#judge && !this.#decided) this.#judged(this.#judge);
+    this.#fail('connection closed without a response');
   }
 
   stop(): void {
@@ -124,44 +127,52 @@ class Reading {
     const framing = responseFraming(head, check.method === 'HEAD');
     if (!framing.ok) return this.#fail(`not a valid HTTP response: ${framing.code}`);
     const { ok, detail } = judgeStatus(head.status, check.status);
-    this.#detail = detail;
     this.#window = undefined;
     this.#head = undefined;
-    if (ok && check.body) this.#judge = new BodyJudge(check.body);
-    else this.#outcome.decide(ok, detail);
-    if (framing.kind === 'none') return this.end();
+    if (!ok || !check.body) {
+      this.#decide(ok, detail);
+      return this.#drain(rest.length);
+    }
+    this.#detail = detail;
+    this.#judge = new BodyJudge(check.body);
     this.#decoder = new BodyDecoder();
     this.#decoder.begin(framing);
-    this.#takeBody(rest);
+    this.#takeBody(this.#judge, rest);
   }
 
-  #takeBody(bytes: Buffer): void {
+  #takeBody(judge: BodyJudge, bytes: Buffer): void {
     const decoder = this.#decoder!;
-    const judge = this.#judge;
     let known = false;
     decoder.feed(bytes, 0, bytes.length, (from, start, end) => {
-      if (judge && !known) known = judge.push(from.subarray(start, end));
+      if (!known) known = judge.push(from.subarray(start, end));
     });
-    this.#drained += bytes.length;
-    if (judge) {
-      if (known || decoder.done) this.#judged(judge);
-      else if (decoder.error) this.#fail(`not a valid HTTP response: ${decoder.error}`);
-    } else if (decoder.done || decoder.error || this.#drained > BODY_BYTES_MAX) this.end();
-    else this.#drainTimer ??= setTimeout(() => this.end(), BODY_DRAIN_MS_MAX);
+    if (known || decoder.done) this.#judged(judge);
+    else if (decoder.error) this.#fail(`not a valid HTTP response: ${decoder.error}`);
   }
 
   #judged(judge: BodyJudge): void {
     const ok = judge.ok();
-    this.#settle(ok, ok ? `${this.#detail}, body as wanted` : describeMiss(this.#check.body!));
+    this.#decide(ok, ok ? `${this.#detail}, body as wanted` : describeMiss(this.#check.body!));
   }
 
+  /**
+   * The result is known. The peer gets a moment to close the connection, as it was asked to: who closes first keeps the
+   * port busy for a minute (TIME_WAIT, RFC 9293 §3.6.1), and here there are thousands of probes in that.
+   */
+  #decide(ok: boolean, detail: string): void {
+    this.#decided = true;
+    this.#outcome.decide(ok, detail);
+    this.#drainTimer = setTimeout(() => this.end(), BODY_DRAIN_MS_MAX);
+  }
+
+  #drain(bytes: number): void {
+    this.#drained += bytes;
+    if (this.#drained > BODY_BYTES_MAX) this.end();
+  }
+
+  /** What was decided stays; more bytes may be on their way to here, but say nothing any more. */
   #fail(detail: string): void {
-    this.#settle(false, detail);
-  }
-
-  /** More bytes may be on their way to here: they say nothing any more. */
-  #settle(ok: boolean, detail: string): void {
     this.stop();
-    this.#outcome.settle(ok, detail);
+    this.#outcome.settle(false, detail);
   }
 }
