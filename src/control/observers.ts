@@ -10,7 +10,7 @@
 import { type Calculation, calculate } from '../core/health/calculated.js';
 import { heldDownUntil } from '../core/health/damping.js';
 import { JUDGEMENT_DEFAULTS, type Judgement } from '../core/health/judgement.js';
-import { regionalVerdict, type Verdict, type View } from '../core/health/quorum.js';
+import { regionalVerdict, type Verdict } from '../core/health/quorum.js';
 import type { ProbeViews, Report } from '../core/health/report.js';
 import { newStanding, type Standing, settle, shareNow } from '../core/health/settle.js';
 import { SHARE_FULL } from '../core/health/word.js';
@@ -33,6 +33,7 @@ import {
   type ReporterDescription,
   type ReportOutcome,
 } from './report-book.js';
+import { describeView, type ObserverView, type TargetDescription } from './target-description.js';
 
 /** One thing that can be up or down: an endpoint as one monitor sees it. */
 export interface ObservedTarget {
@@ -59,26 +60,6 @@ export interface BookOptions {
   readonly region?: string;
   /** The DNS nodes whose reports count. */
   readonly peers?: readonly string[];
-}
-
-/** One observer's view as the API shows it. `ageMs` is absent before the first observation. */
-export interface ObserverView {
-  readonly observer: string;
-  readonly region?: string;
-  readonly view: View;
-  readonly ageMs?: number;
-  readonly detail: string;
-}
-
-export interface TargetDescription {
-  readonly key: string;
-  readonly quorum: Quorum;
-  readonly verdict: Verdict;
-  /** When the state (not its basis) last changed, milliseconds since 1970. */
-  readonly sinceMs: number;
-  readonly observers: readonly ObserverView[];
-  /** Until when a flapping target is kept down, milliseconds since 1970. */
-  readonly heldDownUntilMs?: number;
 }
 
 export interface ObserverHandlers {
@@ -228,7 +209,9 @@ export class ObserverBook {
         ? entry.target.calculated.keys.map((part, i) =>
             this.#describePart(part, entry.target.calculated?.names[i] ?? '', nowMs),
           )
-        : this.#observerNames(entry.target).map((name) => describeView(entry, name, nowMs)),
+        : this.#observerNames(entry.target).map((name) =>
+            describeView(name, entry.observations.get(name), nowMs),
+          ),
       ...(verdict.state === 'down' && heldDownUntilMs > nowMs && { heldDownUntilMs }),
     };
   }
@@ -337,19 +320,6 @@ function groupBy(
     }
   }
   return groups;
-}
-
-function describeView({ observations }: Entry, observer: string, nowMs: number): ObserverView {
-  const observation = observations.get(observer);
-  if (!observation) return { observer, view: 'unknown', detail: 'no observation yet' };
-  const { region, atMs, detail } = observation;
-  return {
-    observer,
-    ...(region !== '' && { region }),
-    view: viewAt(observation, nowMs),
-    ageMs: Math.max(nowMs - atMs, 0),
-    detail,
-  };
 }
 
 /** Notes what a peer sees of a target; whether that is another view than before. */
