@@ -74,6 +74,8 @@ const REPORT_FLIP_MS = 2_000;
 interface Entry {
   target: ObservedTarget;
   standing: Standing;
+  /** When time alone changes what the verdict rests on. */
+  dueMs: number;
   readonly observations: Map<string, Observation>;
 }
 
@@ -150,7 +152,7 @@ export class ObserverBook {
 
   /** Lets views that became too old leave the count, and flapping targets return whose time is over. */
   expire(nowMs: number): void {
-    for (const entry of this.#entries.values()) this.#judge(entry, nowMs);
+    for (const entry of this.#entries.values()) if (entry.dueMs <= nowMs) this.#judge(entry, nowMs);
   }
 
   verdict(key: string): Verdict | undefined {
@@ -278,6 +280,7 @@ export class ObserverBook {
       ? this.#calculate(entry.target.calculated, previous)
       : regionalVerdict(votes, rules, previous.state);
     entry.standing = settle(entry.standing, count, judgement, nowMs);
+    entry.dueMs = dueOf(entry, nowMs);
     const next = entry.standing.verdict;
     if (next.state !== previous.state || next.basis !== previous.basis) {
       this.#handlers.onVerdict(entry.target.key, next, previous);
@@ -300,7 +303,18 @@ export class ObserverBook {
 }
 
 function newEntry(target: ObservedTarget, nowMs: number): Entry {
-  return { target, standing: newStanding(target.last ?? 'up', nowMs), observations: new Map() };
+  return { target, standing: newStanding(target.last ?? 'up', nowMs), dueMs: nowMs, observations: new Map() };
+}
+
+/** When the next view gets old, or a flapping target may return. */
+function dueOf(entry: Entry, nowMs: number): number {
+  const { verdict, damping } = entry.standing;
+  const held = verdict.basis === 'damped' ? heldDownUntil(damping, judgementOf(entry).holdDownMs) : Infinity;
+  let due = held;
+  for (const { expiresMs } of entry.observations.values()) {
+    if (expiresMs > nowMs && expiresMs < due) due = expiresMs;
+  }
+  return due;
 }
 
 function judgementOf({ target }: Entry): Judgement {
@@ -323,13 +337,15 @@ function groupBy(
 }
 
 /** Notes what a peer sees of a target; whether that is another view than before. */
-function observePeer({ target, observations }: Entry, views: PeerViews, nowMs: number): boolean {
+function observePeer(entry: Entry, views: PeerViews, nowMs: number): boolean {
+  const { target, observations } = entry;
   const { probeId } = target;
   if (probeId === undefined || target.probed === false) return false;
   const name = peerObserver(views.last.report.node);
   const before = observations.get(name);
   const next = peerObservation(views, probeId);
   observations.set(name, next);
+  entry.dueMs = Math.min(entry.dueMs, next.expiresMs);
   return !before || viewAt(before, nowMs) !== viewAt(next, nowMs) || before.region !== next.region;
 }
 
