@@ -15,6 +15,7 @@ import { ProbeScheduler, type Timers } from '../probe/scheduler.js';
 import { HealthSlots } from './health-slots.js';
 import { LoadShedder, type ShedDescription } from './load-shedder.js';
 import { observed } from './observed-target.js';
+import { ObserverWarnings } from './observer-warnings.js';
 import { ObserverBook } from './observers.js';
 import { RefusalLog } from './refusal-log.js';
 import type { ReportCounters, ReporterDescription, ReportOutcome } from './report-book.js';
@@ -79,6 +80,7 @@ export class HealthWatch {
   readonly #shedder: LoadShedder;
   readonly #scheduler: ProbeScheduler;
   readonly #refusals = new RefusalLog();
+  readonly #warnings: ObserverWarnings;
   readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #probeListeners = new Set<() => void>();
   /** Targets that take part of their weight. */
@@ -102,6 +104,7 @@ export class HealthWatch {
       { onVerdict: (key, next, previous) => this.#verdict(key, next, previous) },
       options,
     );
+    this.#warnings = new ObserverWarnings(modules.log);
     this.#shedder = new LoadShedder(this.#book.reports);
     this.#scheduler = new ProbeScheduler(
       { probe: modules.probe, clock: modules.monotonic, timers: modules.timers, random: modules.random },
@@ -132,6 +135,7 @@ export class HealthWatch {
     for (const key of this.#lastProbes.keys()) if (!targets.has(key)) this.#lastProbes.delete(key);
     for (const key of fresh) this.#slots.take(key);
     const list = [...targets.values()];
+    this.#warnings.check(list, this.#book.reports.peers.size);
     this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#now());
     this.#shedder.setTargets(list);
     for (const key of fresh) {

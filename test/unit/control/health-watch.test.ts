@@ -136,6 +136,18 @@ describe('HealthWatch', () => {
     expect(lines[0]).toContain('"code":"old_sequence"');
   });
 
+  it.each([
+    ['min_observers: 3', 'wanted":3', 1],
+    ['quorum: 5', 'wanted":5', 1],
+    ['min_observers: 2', '', 0],
+  ])('warns of %s where a probe and a proxy are all the observers', async (monitor, facts, warnings) => {
+    await load(monitor);
+    await load(`${monitor}, ok_reset: 2`);
+    const lines = rig.logged.filter((line) => line.startsWith('a monitor asks for more observers'));
+    expect(lines).toHaveLength(warnings);
+    expect(lines.join()).toContain(facts);
+  });
+
   it('knows what the word in a slot rests on', async () => {
     await load('');
     expect(rig.health.describeSlot(rig.health.slotOf(keyOf(A)))?.key).toBe(keyOf(A));
