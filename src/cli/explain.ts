@@ -10,7 +10,15 @@ interface Explanation {
   readonly rcode: string;
   readonly scope?: number;
   readonly answers: readonly { name: string; type: string; ttl: number; rdata: string }[];
-  readonly steps: readonly { text: string }[];
+  readonly steps: readonly { readonly text: string; readonly endpoints?: readonly Endpoint[] }[];
+}
+
+interface Endpoint {
+  readonly endpoint: string;
+  readonly health: string;
+  readonly basis?: string;
+  readonly share?: number;
+  readonly observers?: readonly string[];
 }
 
 /** `meridian explain`: what a client would get from a running server, and why. */
@@ -35,8 +43,24 @@ export function addExplain(program: Command): void {
 function format(result: Explanation): string {
   const place = Object.values(result.location).join(' ') || 'unknown place';
   const lines = [`${result.name} ${result.type} for ${result.client} (${place})`];
-  for (const { text } of result.steps) lines.push(`  - ${text}`);
+  for (const { text, endpoints = [] } of result.steps) {
+    lines.push(`  - ${text}`, ...endpoints.filter(isRemarkable).map((one) => `      ${remark(one)}`));
+  }
   lines.push(`= ${result.rcode}${result.scope === undefined ? '' : `, scope /${result.scope}`}`);
   for (const { name, type, ttl, rdata } of result.answers) lines.push(`  ${name} ${ttl} ${type} ${rdata}`);
   return lines.join('\n');
+}
+
+/** Endpoints that are up for all who look at them need no words. */
+function isRemarkable({ health, basis = 'observers', share = 1 }: Endpoint): boolean {
+  return health !== 'up' || basis !== 'observers' || share < 1;
+}
+
+function remark({ endpoint, health, basis, share = 1, observers = [] }: Endpoint): string {
+  const notes = [
+    ...(basis === undefined || basis === 'observers' ? [] : [basis]),
+    ...(share < 1 ? [`takes ${Math.round(share * 100)} % of its weight`] : []),
+    ...observers,
+  ];
+  return `${endpoint} is ${health}${notes.length > 0 ? `: ${notes.join(', ')}` : ''}`;
 }

@@ -132,8 +132,10 @@ export class ControlPlane {
   /** What a client would get now, and why. */
   explain(request: ExplainRequest): Explanation {
     const { snapshot, index } = this.#compiled;
+    const { health } = this.#modules;
     const nowSeconds = Math.floor(this.#modules.now() / 1000);
-    return explain(snapshot, index(), this.#modules.health.table, { nowSeconds, ...request });
+    const asked = { nowSeconds, ...request };
+    return explain(snapshot, index(), health.table, asked, (slot) => whyOf(health, slot));
   }
 
   /** Where the geo database sees an address. */
@@ -250,6 +252,18 @@ export class ControlPlane {
     });
     return this.#work;
   }
+}
+
+/** What `explain` says of an endpoint's health. */
+function whyOf(health: HealthWatch, slot: number): Readonly<Record<string, unknown>> {
+  const found = health.describeSlot(slot);
+  if (!found) return {};
+  const { verdict, sinceMs, observers } = found;
+  return {
+    basis: verdict.basis,
+    since: new Date(sinceMs).toISOString(),
+    observers: observers.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`),
+  };
 }
 
 /** Refuses everything. */

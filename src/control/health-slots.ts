@@ -7,6 +7,7 @@ import { SLOT_FIRST_FREE } from '../core/health/word.js';
 export class HealthSlots {
   readonly #capacity: number;
   readonly #slots = new Map<string, number>();
+  readonly #keys = new Map<number, string>();
   readonly #free: number[] = [];
   #next: number = SLOT_FIRST_FREE;
 
@@ -21,8 +22,14 @@ export class HealthSlots {
     if (known !== undefined) return known;
     const slot =
       this.#free.pop() ?? (this.#next < SLOT_FIRST_FREE + this.#capacity ? this.#next++ : undefined);
-    if (slot !== undefined) this.#slots.set(key, slot);
+    if (slot === undefined) return undefined;
+    this.#slots.set(key, slot);
+    this.#keys.set(slot, key);
     return slot;
+  }
+
+  keyOf(slot: number): string | undefined {
+    return this.#keys.get(slot);
   }
 
   slotOf(key: string): number | undefined {
@@ -34,6 +41,7 @@ export class HealthSlots {
     for (const [key, slot] of this.#slots) {
       if (wanted.has(key)) continue;
       this.#slots.delete(key);
+      this.#keys.delete(slot);
       this.#free.push(slot);
     }
   }

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { JUDGEMENT_DEFAULTS } from '../core/health/judgement.js';
 import type { Verdict } from '../core/health/quorum.js';
 import type { ProbeViews, Report } from '../core/health/report.js';
 import { checksToFlip } from '../core/health/target.js';
@@ -10,21 +8,22 @@ import {
   SHARE_FULL,
   TTL_UNBOUNDED,
 } from '../core/health/word.js';
-import { type HealthTarget, monitorName, probeIdentity } from '../core/zone/targets.js';
+import { type HealthTarget, monitorName } from '../core/zone/targets.js';
 import type { ProbeResult } from '../probe/attempt.js';
 import type { Probe } from '../probe/probe.js';
 import { ProbeScheduler, type Timers } from '../probe/scheduler.js';
 import { HealthSlots } from './health-slots.js';
 import { LoadShedder, type ShedDescription } from './load-shedder.js';
-import { type ObservedTarget, ObserverBook, type TargetDescription } from './observers.js';
+import { observed } from './observed-target.js';
+import { ObserverWarnings } from './observer-warnings.js';
+import { ObserverBook } from './observers.js';
 import { RefusalLog } from './refusal-log.js';
 import type { ReportCounters, ReporterDescription, ReportOutcome } from './report-book.js';
+import type { TargetDescription } from './target-description.js';
 
 export const TARGETS_MAX = 65_536;
 /** How often views get old, ramps climb, and loads are looked at. */
 const STEP_MS = 500;
-/** 8 bytes of a digest are enough to tell 65,536 probes apart. */
-const PROBE_ID_LENGTH = 11;
 const COMPLAINT_MS = 60_000;
 
 export interface HealthModules {
@@ -84,6 +83,7 @@ export class HealthWatch {
   readonly #shedder: LoadShedder;
   readonly #scheduler: ProbeScheduler;
   readonly #refusals = new RefusalLog();
+  readonly #warnings: ObserverWarnings;
   readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #probeListeners = new Set<() => void>();
   /** Targets that take part of their weight. */
@@ -108,6 +108,7 @@ export class HealthWatch {
       { onVerdict: (key, next, previous) => this.#verdict(key, next, previous) },
       options,
     );
+    this.#warnings = new ObserverWarnings(modules.log);
     this.#shedder = new LoadShedder(this.#book.reports);
     this.#scheduler = new ProbeScheduler(
       {
@@ -145,6 +146,7 @@ export class HealthWatch {
     for (const key of this.#lastProbes.keys()) if (!targets.has(key)) this.#lastProbes.delete(key);
     for (const key of fresh) this.#slots.take(key);
     const list = [...targets.values()];
+    this.#warnings.check(list, this.#book.reports.peers.size);
     this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#now());
     this.#shedder.setTargets(list);
     for (const key of fresh) {
@@ -202,6 +204,12 @@ export class HealthWatch {
   /** The verdict of a target; undefined for an unknown key. */
   verdictOf(key: string): Verdict | undefined {
     return this.#book.verdict(key);
+  }
+
+  /** What the word in a slot rests on; undefined for the reserved ones and those of pools. */
+  describeSlot(slot: number): TargetDescription | undefined {
+    const key = this.#slots.keyOf(slot);
+    return key === undefined ? undefined : this.describe(key);
   }
 
   /** What part of its weight a target takes now, in 256ths. */
@@ -367,37 +375,4 @@ function wordOfPool(kept: number): number {
   return (
     packHealth({ down: false, forced: false, unknown: false, ttlSeconds: 0, share: kept }) | TTL_UNBOUNDED
   );
-}
-
-function observed(target: HealthTarget): ObservedTarget {
-  const { key, monitor, proxy, service, calculated } = target;
-  const identity = probeIdentity(target);
-  return {
-    key,
-    quorum: monitor?.quorum ?? 'majority',
-    probed: monitor !== undefined,
-    ...(monitor && { intervalMs: monitor.intervalMs, judgement: monitor.judgement }),
-    ...(identity !== undefined && { probeId: probeId(identity) }),
-    ...(proxy !== undefined && { proxy }),
-    ...(service !== undefined && { service }),
-    ...(calculated && madeFrom(calculated)),
-  };
-}
-
-/** What comes back takes its weight slowly if any of its parts does; parts are damped, the whole need not be. */
-function madeFrom({ kind, count, of }: NonNullable<HealthTarget['calculated']>): Partial<ObservedTarget> {
-  const rampMs = Math.max(...of.map(({ monitor }) => monitor?.judgement.rampMs ?? 0), 0);
-  return {
-    calculated: {
-      kind,
-      ...(count !== undefined && { count }),
-      keys: of.map((part) => part.key),
-      names: of.map((part) => monitorName(part) ?? 'proxy'),
-    },
-    judgement: { ...JUDGEMENT_DEFAULTS, rampMs, holdDownMs: 0 },
-  };
-}
-
-function probeId(identity: string): string {
-  return createHash('sha256').update(identity).digest('base64url').slice(0, PROBE_ID_LENGTH);
 }

@@ -10,7 +10,7 @@
 import { type Calculation, calculate } from '../core/health/calculated.js';
 import { heldDownUntil } from '../core/health/damping.js';
 import { JUDGEMENT_DEFAULTS, type Judgement } from '../core/health/judgement.js';
-import { regionalVerdict, type Verdict, type View } from '../core/health/quorum.js';
+import { regionalVerdict, type Verdict } from '../core/health/quorum.js';
 import type { ProbeViews, Report } from '../core/health/report.js';
 import { newStanding, type Standing, settle, shareNow } from '../core/health/settle.js';
 import { SHARE_FULL } from '../core/health/word.js';
@@ -33,6 +33,7 @@ import {
   type ReporterDescription,
   type ReportOutcome,
 } from './report-book.js';
+import { describeView, type ObserverView, type TargetDescription } from './target-description.js';
 
 /** One thing that can be up or down: an endpoint as one monitor sees it. */
 export interface ObservedTarget {
@@ -61,26 +62,6 @@ export interface BookOptions {
   readonly peers?: readonly string[];
 }
 
-/** One observer's view as the API shows it. `ageMs` is absent before the first observation. */
-export interface ObserverView {
-  readonly observer: string;
-  readonly region?: string;
-  readonly view: View;
-  readonly ageMs?: number;
-  readonly detail: string;
-}
-
-export interface TargetDescription {
-  readonly key: string;
-  readonly quorum: Quorum;
-  readonly verdict: Verdict;
-  /** When the state (not its basis) last changed, milliseconds since 1970. */
-  readonly sinceMs: number;
-  readonly observers: readonly ObserverView[];
-  /** Until when a flapping target is kept down, milliseconds since 1970. */
-  readonly heldDownUntilMs?: number;
-}
-
 export interface ObserverHandlers {
   /** The state of a target changed, or whether it rests on observers; never called for anything less. */
   onVerdict(key: string, next: Verdict, previous: Verdict): void;
@@ -93,6 +74,8 @@ const REPORT_FLIP_MS = 2_000;
 interface Entry {
   target: ObservedTarget;
   standing: Standing;
+  /** When time alone changes what the verdict rests on. */
+  dueMs: number;
   readonly observations: Map<string, Observation>;
 }
 
@@ -169,7 +152,7 @@ export class ObserverBook {
 
   /** Lets views that became too old leave the count, and flapping targets return whose time is over. */
   expire(nowMs: number): void {
-    for (const entry of this.#entries.values()) this.#judge(entry, nowMs);
+    for (const entry of this.#entries.values()) if (entry.dueMs <= nowMs) this.#judge(entry, nowMs);
   }
 
   verdict(key: string): Verdict | undefined {
@@ -228,7 +211,9 @@ export class ObserverBook {
         ? entry.target.calculated.keys.map((part, i) =>
             this.#describePart(part, entry.target.calculated?.names[i] ?? '', nowMs),
           )
-        : this.#observerNames(entry.target).map((name) => describeView(entry, name, nowMs)),
+        : this.#observerNames(entry.target).map((name) =>
+            describeView(name, entry.observations.get(name), nowMs),
+          ),
       ...(verdict.state === 'down' && heldDownUntilMs > nowMs && { heldDownUntilMs }),
     };
   }
@@ -295,6 +280,7 @@ export class ObserverBook {
       ? this.#calculate(entry.target.calculated, previous)
       : regionalVerdict(votes, rules, previous.state);
     entry.standing = settle(entry.standing, count, judgement, nowMs);
+    entry.dueMs = dueOf(entry, nowMs);
     const next = entry.standing.verdict;
     if (next.state !== previous.state || next.basis !== previous.basis) {
       this.#handlers.onVerdict(entry.target.key, next, previous);
@@ -317,7 +303,18 @@ export class ObserverBook {
 }
 
 function newEntry(target: ObservedTarget, nowMs: number): Entry {
-  return { target, standing: newStanding(target.last ?? 'up', nowMs), observations: new Map() };
+  return { target, standing: newStanding(target.last ?? 'up', nowMs), dueMs: nowMs, observations: new Map() };
+}
+
+/** When the next view gets old, or a flapping target may return. */
+function dueOf(entry: Entry, nowMs: number): number {
+  const { verdict, damping } = entry.standing;
+  const held = verdict.basis === 'damped' ? heldDownUntil(damping, judgementOf(entry).holdDownMs) : Infinity;
+  let due = held;
+  for (const { expiresMs } of entry.observations.values()) {
+    if (expiresMs > nowMs && expiresMs < due) due = expiresMs;
+  }
+  return due;
 }
 
 function judgementOf({ target }: Entry): Judgement {
@@ -339,27 +336,16 @@ function groupBy(
   return groups;
 }
 
-function describeView({ observations }: Entry, observer: string, nowMs: number): ObserverView {
-  const observation = observations.get(observer);
-  if (!observation) return { observer, view: 'unknown', detail: 'no observation yet' };
-  const { region, atMs, detail } = observation;
-  return {
-    observer,
-    ...(region !== '' && { region }),
-    view: viewAt(observation, nowMs),
-    ageMs: Math.max(nowMs - atMs, 0),
-    detail,
-  };
-}
-
 /** Notes what a peer sees of a target; whether that is another view than before. */
-function observePeer({ target, observations }: Entry, views: PeerViews, nowMs: number): boolean {
+function observePeer(entry: Entry, views: PeerViews, nowMs: number): boolean {
+  const { target, observations } = entry;
   const { probeId } = target;
   if (probeId === undefined || target.probed === false) return false;
   const name = peerObserver(views.last.report.node);
   const before = observations.get(name);
   const next = peerObservation(views, probeId);
   observations.set(name, next);
+  entry.dueMs = Math.min(entry.dueMs, next.expiresMs);
   return !before || viewAt(before, nowMs) !== viewAt(next, nowMs) || before.region !== next.region;
 }
 

@@ -67,10 +67,11 @@ export function explain(
   index: SnapshotIndex,
   health: Int32Array,
   request: ExplainRequest,
+  why: Why = () => ({}),
 ): Explanation {
   const query = createQuery(snapshot, health, new Float64Array(COUNTER.SIZE), request.seed);
   const steps: ExplainStep[] = [];
-  query.trace = new Narrator(snapshot, index, health, steps, request);
+  query.trace = new Narrator(snapshot, index, health, steps, request, why);
   const input = encodeQuery({
     id: 0,
     name: request.name,
@@ -99,6 +100,9 @@ function explained({ name, type, ttl, rdata }: ResourceRecord): ExplainedRecord 
   return { name, type: typeName(type), ttl, rdata };
 }
 
+/** What is known of the health word in a slot. */
+type Why = (slot: number) => Readonly<Record<string, unknown>>;
+
 /** Turns the numbers of a Trace into sentences. */
 class Narrator implements Trace {
   readonly #snapshot: Snapshot;
@@ -106,6 +110,7 @@ class Narrator implements Trace {
   readonly #health: Int32Array;
   readonly #steps: ExplainStep[];
   readonly #request: ExplainRequest;
+  readonly #why: Why;
   #node = -1;
   /** What is followed. */
   #followed = 'ALIAS';
@@ -116,7 +121,9 @@ class Narrator implements Trace {
     health: Int32Array,
     steps: ExplainStep[],
     request: ExplainRequest,
+    why: Why,
   ) {
+    this.#why = why;
     this.#snapshot = snapshot;
     this.#index = index;
     this.#health = health;
@@ -286,6 +293,7 @@ class Narrator implements Trace {
           forced,
           unknown,
           ...(share < SHARE_FULL && { share: share / SHARE_FULL }),
+          ...this.#why(slot),
         },
       ];
     });

@@ -54,6 +54,21 @@ async function explained(query: Record<string, string>): Promise<Explained> {
 const steps = ({ steps: list }: Explained) => list.map(({ step, text }) => `${step}: ${text}`);
 
 describe('GET /v1/explain', () => {
+  it('says on what the health of each endpoint rests', async () => {
+    const { steps: list } = await explained({ name: 'grave.open.test' });
+    expect(list.find(({ step }) => step === 'pool')).toMatchObject({
+      endpoints: [
+        {
+          endpoint: '203.0.113.1',
+          health: 'down',
+          basis: 'observers',
+          since: expect.stringMatching(/^20\d\d-/),
+          observers: ['probe: down (refused)'],
+        },
+      ],
+    });
+  });
+
   it('says name, client, rule, pool and endpoints of a geo answer', async () => {
     const answer = await explained({ name: 'www.open.test', subnet: '53.0.0.0/8' });
     expect(steps(answer)).toEqual([

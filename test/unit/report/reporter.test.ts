@@ -229,3 +229,18 @@ describe('a reporter whose clock is set', () => {
     expect(reporter.build()).toMatchObject({ epoch: 900_000, sequence: 3 });
   });
 });
+
+describe('reports that get lost', () => {
+  it('are made good soon, and then tried once an interval from start to start', async () => {
+    const world = new World();
+    world.reporter().start();
+    await settle();
+    const starts: number[] = [];
+    for (let ms = 0; ms < 8000; ms += 100) {
+      if (world.posts.length > starts.length) starts.push(world.nowMs - 1_000_000);
+      await world.advance(100);
+    }
+    // Each is given up after 1.5 s.
+    expect(starts).toEqual([0, 2000, 4000, 6000]);
+  });
+});
