@@ -10,6 +10,11 @@ const RETURN_MS = MONITOR.intervalMs * (MONITOR.rise + 1) + 2000 + 1000;
 const BAD_WEATHER_MS = 12_000;
 /** A node that was cut off, or started, knows as much as the others after so long. */
 const SETTLE_MS = DEATH_MS + 6000;
+/**
+ * Nodes that come back together tell each other what they saw while they were cut off, and may be the first to be heard:
+ * until the others have reported, and their own probes have risen.
+ */
+const REUNION_MS = MONITOR.intervalMs * (MONITOR.rise + 1) + 2000;
 const SHARE_DRAWS = 2000;
 const NAMES = ['www', 'all', 'proxied'] as const;
 
@@ -133,11 +138,11 @@ export class Invariants {
     return node.life !== null && nowMs - node.life.sinceMs > SETTLE_MS && nowMs - cutMs > SETTLE_MS;
   }
 
-  /** Was whole when the target had been well for long enough, and is cut off since. */
+  /** Was whole when the target had been well for long enough, and was cut off since; it may be healed by now. */
   #knewBetter(node: SimNode, sinceMs: number): boolean {
-    const cutMs = this.#faults.cutUntilMs.get(node);
+    const healedMs = this.#world.time.clock() - (this.#faults.cutUntilMs.get(node) ?? 0);
+    if (healedMs >= 0 && healedMs < REUNION_MS) return false;
     return (
-      cutMs === Number.POSITIVE_INFINITY &&
       node.life !== null &&
       this.#cutAtMs(node) - Math.max(sinceMs, node.life.sinceMs) > SETTLE_MS + MONITOR.rampMs + 60_000
     );

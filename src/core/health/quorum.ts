@@ -71,10 +71,15 @@ export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last
   const counted = from === 'regional' ? votes.filter((vote) => vote.owner || vote.region === region) : votes;
   const views = counted.map(({ view }) => view);
   const flat = verdict(views, quorum, last);
-  if (flat.known < Math.max(minObservers, 1)) return { ...flat, state: last, basis: 'held' };
-  if (quorum !== 'majority') return flat;
+  const held: Verdict = { ...flat, state: last, basis: 'held' };
+  const least = Math.max(minObservers, 1);
+  if (quorum !== 'majority') return flat.known < least ? held : flat;
   const owners = counted.filter(({ owner }) => owner).map(({ view }) => view);
   const regions = [...byRegion(counted).values()];
+  // The owner is no witness for the others: it can't make up for probes that are missing, but say that it is down.
+  const witnesses = regions.length > 0 ? regions.flat() : owners;
+  const known = witnesses.filter((view) => view !== 'unknown').length;
+  if (known < least) return owners.includes('down') ? { ...flat, state: 'down' } : held;
   const probed = regions.length === 0 ? [] : [majorityOf(regions, last)];
   return { ...flat, state: verdict([...probed, ...owners], 'all', last).state };
 }

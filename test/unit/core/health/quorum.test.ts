@@ -92,6 +92,12 @@ describe('regionalVerdict()', () => {
     ['the owner that is silent changes nothing', {}, 'eu:u us:u owner:?', 'up'],
     ['the owner and one probe, a tie, is down', {}, 'eu:d owner:u', 'down'],
     ['regional: the owner counts wherever it stands', { from: 'regional' }, 'eu:u us:u owner:d', 'down'],
+    [
+      'the owner that is down is believed, however few probes there are',
+      { minObservers: 3 },
+      'eu:u owner:d',
+      'down',
+    ],
     ['any: the owner is one of many', { quorum: 'any' }, 'eu:u us:u owner:d', 'up'],
   ])('%s', (_, changes, text, expected) => {
     for (const last of ['up', 'down'] as const) {
@@ -114,6 +120,7 @@ describe('regionalVerdict()', () => {
   it.each<[string, Partial<QuorumRules>, string]>([
     ['nobody is known', {}, 'eu:? us:?'],
     ['fewer are known than must be', { minObservers: 3 }, 'eu:u? us:u'],
+    ['an owner can not make up for probes that are missing', { minObservers: 2 }, 'eu:d us:? owner:u'],
     ['nobody of the own region is known', { from: 'regional' }, 'eu:? us:uu'],
     [
       'fewer of the own region are known than must be',
