@@ -17,8 +17,8 @@ import { TcpService } from './tcp.js';
 const WRITE_QUEUE_MAX = 256 * 1024;
 
 // The query path is many small functions: V8's limits for inlining, made for short-lived pages, cut it into pieces.
-setFlagsFromString('--max-inlined-bytecode-size=2000');
-setFlagsFromString('--max-inlined-bytecode-size-cumulative=4000');
+setFlagsFromString('--max-inlined-bytecode-size=4000');
+setFlagsFromString('--max-inlined-bytecode-size-cumulative=8000');
 
 /**
  * One DNS worker thread: its own sockets, its own Responder, nothing shared but the snapshot, the health words
