@@ -68,10 +68,10 @@ export class Namespaces {
   link(a: LinkEnd, b: LinkEnd): void {
     const [first, second] = [a, b].map(({ namespace }) => `${this.#prefix}${namespace}`) as [string, string];
     const peer = ['peer', 'name', b.device, 'netns', second];
-    ip(['link', 'add', a.device, 'netns', first, 'type', 'veth', ...peer]);
+    ip(['link', 'add', 'name', a.device, 'netns', first, 'type', 'veth', ...peer]);
     for (const { namespace, device, address } of [a, b]) {
       if (address !== undefined) this.ip(namespace, `addr add ${address} dev ${device}`);
-      this.ip(namespace, `link set ${device} up`);
+      this.ip(namespace, `link set dev ${device} up`);
     }
   }
 
@@ -126,9 +126,15 @@ function ip(args: readonly string[], input = ''): string {
 }
 
 function call(command: string, args: readonly string[], input = ''): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', input, timeout: CALL_MS });
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    input,
+    timeout: CALL_MS,
+  });
   if (status !== 0) {
-    throw new Error(`${command} ${args.join(' ')}: ${(error?.message ?? stderr).trim()} ${input.trim()}`.trim());
+    throw new Error(
+      `${command} ${args.join(' ')}: ${(error?.message ?? stderr).trim()} ${input.trim()}`.trim(),
+    );
   }
   return stdout;
 }

@@ -52,13 +52,13 @@ export class RegionNetwork {
 
   /** Cuts the link between a region and the hub: within the region everything goes on. */
   cutRegion(region: Region): void {
-    this.#namespaces.ip('hub', `link set ${region} down`);
+    this.#namespaces.ip('hub', `link set dev ${region} down`);
     this.#cut.add(region);
   }
 
   /** Cuts the link of a region's DNS node: the node is alone, and its region is well. */
   cutNode(region: Region): void {
-    this.#namespaces.ip(`site-${region}`, 'link set dns down');
+    this.#namespaces.ip(`site-${region}`, 'link set dev dns down');
     this.#cutNodes.add(region);
   }
 
@@ -88,9 +88,9 @@ export class RegionNetwork {
   async restore(): Promise<void> {
     for (const region of this.#cut) {
       const route = `route replace 10.77.${numberOf(region)}.0/24 via 10.77.${100 + numberOf(region)}.2`;
-      this.#namespaces.ip('hub', `link set ${region} up`, route);
+      this.#namespaces.ip('hub', `link set dev ${region} up`, route);
     }
-    for (const region of this.#cutNodes) this.#namespaces.ip(`site-${region}`, 'link set dns up');
+    for (const region of this.#cutNodes) this.#namespaces.ip(`site-${region}`, 'link set dev dns up');
     for (const pair of this.#blackholes) {
       const [from, to] = pair.split(' ') as [Region, Region];
       this.#namespaces.ip(`site-${from}`, `route del blackhole 10.77.${numberOf(to)}.0/24`);
@@ -127,7 +127,12 @@ export class RegionNetwork {
 
   /** What the DNS node of a region knows of the views of all observers. */
   async views(region: Region): Promise<Views> {
-    const api = ['--api', `http://${nodeAddress(region)}:8300`, '--token-file', join(this.#folder, 'read.token')];
+    const api = [
+      '--api',
+      `http://${nodeAddress(region)}:8300`,
+      '--token-file',
+      join(this.#folder, 'read.token'),
+    ];
     const args = [process.execPath, MERIDIAN, 'status', '--json', ...api];
     const { stdout, stderr } = await this.#inside(`dns-${region}`, ...args);
     if (stdout === '') throw new Error(stderr);
@@ -237,7 +242,8 @@ function writeFiles(folder: string): void {
   for (const region of REGIONS) {
     const own = join(folder, region);
     mkdirSync(join(own, 'zones'), { recursive: true });
-    const write = (name: string, text: string | Uint8Array) => writeFileSync(join(own, name), text, { mode: 0o600 });
+    const write = (name: string, text: string | Uint8Array) =>
+      writeFileSync(join(own, name), text, { mode: 0o600 });
     write('tiny.mmdb', writeMmdb([{ prefix: '192.0.2.0/24', data: { country: { iso_code: 'DE' } } }]));
     write('tokens.yaml', JSON.stringify({ tokens }));
     write('dns.token', `token-of-dns-${region}`);
@@ -290,7 +296,8 @@ function proxyConfig(region: Region): object {
 function zone(): string {
   const { intervalMs, timeoutMs, fall, rise } = PROBE;
   const judged = `interval: ${intervalMs}ms, timeout: ${timeoutMs}ms, fall: ${fall}, rise: ${rise}, min_observers: 2`;
-  const fromHere = (region: Region) => REGIONS.map((_, i) => REGIONS[(REGIONS.indexOf(region) + i) % REGIONS.length]);
+  const fromHere = (region: Region) =>
+    REGIONS.map((_, i) => REGIONS[(REGIONS.indexOf(region) + i) % REGIONS.length]);
   const pools = REGIONS.flatMap((region) => [
     `  web-${region}: { monitor: web, endpoints: [{ A: ${proxyAddress(region)}, proxy: proxy-${region}, service: web }] }`,
     ...[1, 2].map(

@@ -64,14 +64,16 @@ export interface QuorumRules {
  *
  * With `majority`, a tie of the probes leaves the verdict as it was: a change needs more than half. Under `from: regional` only the votes of one region and the owner's count, so there is one round.
  *
- * @param last holds where fewer than `minObservers` are known.
+ * @param last holds where fewer than `minObservers` are known. Owners count among them only where no probe is known.
  */
 export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last: 'up' | 'down'): Verdict {
   const { quorum, from, region, minObservers } = rules;
   const counted = from === 'regional' ? votes.filter((vote) => vote.owner || vote.region === region) : votes;
   const views = counted.map(({ view }) => view);
   const flat = verdict(views, quorum, last);
-  if (flat.known < Math.max(minObservers, 1)) return { ...flat, state: last, basis: 'held' };
+  // Beside probes the owner is no observer more: one that sees nothing but the owner's reports is still alone.
+  const probes = counted.filter(({ owner, view }) => !owner && view !== 'unknown').length;
+  if ((probes || flat.known) < Math.max(minObservers, 1)) return { ...flat, state: last, basis: 'held' };
   if (quorum !== 'majority') return flat;
   const owners = counted.filter(({ owner }) => owner).map(({ view }) => view);
   const regions = [...byRegion(counted).values()];

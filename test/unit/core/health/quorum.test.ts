@@ -114,6 +114,10 @@ describe('regionalVerdict()', () => {
   it.each<[string, Partial<QuorumRules>, string]>([
     ['nobody is known', {}, 'eu:? us:?'],
     ['fewer are known than must be', { minObservers: 3 }, 'eu:u? us:u'],
+    ['one probe is alone with the owner', { minObservers: 2 }, 'eu:d us:? ap:? owner:u'],
+    ['one probe is alone with an owner who is down', { minObservers: 2 }, 'eu:u us:? owner:d'],
+    ['the owner is alone, and two must be known', { minObservers: 2 }, 'eu:? owner:d'],
+    ['all: one probe is alone with the owner', { quorum: 'all', minObservers: 2 }, 'eu:d us:? owner:u'],
     ['nobody of the own region is known', { from: 'regional' }, 'eu:? us:uu'],
     [
       'fewer of the own region are known than must be',
