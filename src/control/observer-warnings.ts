@@ -15,9 +15,12 @@ export class ObserverWarnings {
   check(targets: readonly HealthTarget[], peers: number): void {
     for (const { monitor, proxy } of targets) {
       if (!monitor || this.#warned.has(monitor.name)) continue;
-      const observers = 1 + peers + (proxy === undefined ? 0 : 1);
       const { quorum, judgement } = monitor;
-      const wanted = Math.max(judgement.minObservers, typeof quorum === 'number' ? quorum : 1);
+      // A proxy is one vote more for a quorum, but no observer beside those that probe.
+      const probing = 1 + peers;
+      const voting = probing + (proxy === undefined ? 0 : 1);
+      const needed = typeof quorum === 'number' ? quorum : 1;
+      const [wanted, observers] = needed > voting ? [needed, voting] : [judgement.minObservers, probing];
       if (wanted <= observers || this.#warned.size >= WARNED_MAX) continue;
       this.#warned.add(monitor.name);
       const text = 'a monitor asks for more observers than there are (report_to names the other nodes)';

@@ -64,7 +64,7 @@ export interface QuorumRules {
  *
  * With `majority`, a tie of the probes leaves the verdict as it was: a change needs more than half. Under `from: regional` only the votes of one region and the owner's count, so there is one round.
  *
- * @param last holds where fewer than `minObservers` are known.
+ * @param last holds where fewer than `minObservers` are known. Owners count among them only where no probe is known.
  */
 export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last: 'up' | 'down'): Verdict {
   const { quorum, from, region, minObservers } = rules;
@@ -73,7 +73,10 @@ export function regionalVerdict(votes: readonly Vote[], rules: QuorumRules, last
   const flat = verdict(views, quorum, last);
   const held: Verdict = { ...flat, state: last, basis: 'held' };
   const least = Math.max(minObservers, 1);
-  if (quorum !== 'majority') return flat.known < least ? held : flat;
+  if (quorum !== 'majority') {
+    const probes = counted.filter(({ owner, view }) => !owner && view !== 'unknown').length;
+    return (probes || flat.known) < least ? held : flat;
+  }
   const owners = counted.filter(({ owner }) => owner).map(({ view }) => view);
   const regions = [...byRegion(counted).values()];
   // The owner is no witness for the others: it can't make up for probes that are missing, but say that it is down.

@@ -139,7 +139,9 @@ describe('HealthWatch', () => {
   it.each([
     ['min_observers: 3', 'wanted":3', 1],
     ['quorum: 5', 'wanted":5', 1],
-    ['min_observers: 2', '', 0],
+    ['min_observers: 2', 'wanted":2,"observers":1', 1],
+    ['quorum: 3', 'wanted":3,"observers":2', 1],
+    ['quorum: 2', '', 0],
   ])('warns of %s where a probe and a proxy are all the observers', async (monitor, facts, warnings) => {
     await load(monitor);
     await load(`${monitor}, ok_reset: 2`);

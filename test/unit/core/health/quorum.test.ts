@@ -121,6 +121,7 @@ describe('regionalVerdict()', () => {
     ['nobody is known', {}, 'eu:? us:?'],
     ['fewer are known than must be', { minObservers: 3 }, 'eu:u? us:u'],
     ['an owner can not make up for probes that are missing', { minObservers: 2 }, 'eu:d us:? owner:u'],
+    ['all: one probe is alone with the owner', { quorum: 'all', minObservers: 2 }, 'eu:d us:? owner:u'],
     ['nobody of the own region is known', { from: 'regional' }, 'eu:? us:uu'],
     [
       'fewer of the own region are known than must be',
