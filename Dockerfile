@@ -24,8 +24,9 @@ RUN ln -s /app/dist/main.js /usr/local/bin/meridian \
   && mkdir -p /etc/meridian/zones /var/lib/meridian \
   && chown node:node /etc/meridian/zones /var/lib/meridian
 
-# Every key of meridian.yaml has such a variable. The API stays on the container's own loopback until it has tokens:
-# set MERIDIAN_API_LISTEN=0.0.0.0:8300 together with MERIDIAN_API_TOKENS=/etc/meridian/tokens.yaml.
+# Every key of meridian.yaml has such a variable. The API stays on the container's own loopback until it has tokens and TLS:
+# set MERIDIAN_API_LISTEN=0.0.0.0:8300 together with MERIDIAN_API_TOKENS=/etc/meridian/tokens.yaml and
+# MERIDIAN_API_TLS_CERT and …_KEY; or MERIDIAN_API_INSECURE=true behind a TLS front.
 ENV NODE_ENV=production \
   MERIDIAN_NODE_NAME=meridian \
   MERIDIAN_DNS_LISTEN=0.0.0.0:5300 \

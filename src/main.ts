@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { type Running, runProgram } from './compose/program.js';
+import { openService } from './compose/service.js';
+
+const service = openService(process.env, (message) => process.stderr.write(`meridian: ${message}\n`));
 
 let running: Running | undefined;
 let ending = false;
@@ -7,6 +10,7 @@ let ending = false;
 function end(): void {
   if (ending) process.exit(1);
   ending = true;
+  service.stopping();
   const done = running?.close() ?? Promise.resolve();
   done.then(
     () => process.exit(0),
@@ -20,8 +24,12 @@ function end(): void {
 process.on('SIGINT', end);
 process.on('SIGTERM', end);
 // By custom a request to read the configuration again, and by default the end of the process.
-process.on('SIGHUP', () => void running?.reload?.());
+process.on('SIGHUP', () => {
+  service.reloading();
+  void running?.reload?.().finally(() => service.reloaded());
+});
 
 await runProgram(process.argv, (started) => {
   running = started;
+  service.started(started);
 });

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ProbePermissions } from '../core/probe/limits.js';
+import type { ZoneFileOptions } from '../sources/zone-file.js';
 import { CommandError, EXIT } from './exit.js';
+import { fileError } from './file-error.js';
+import { printable } from './printable.js';
 import { formatTable } from './table.js';
 
 /** `meridian check`: exactly what the server's loader says of zone files. */
@@ -12,7 +14,7 @@ export function addCheck(program: Command): void {
     .argument('<paths...>', 'zone files or folders')
     .option(
       '-c, --config <file>',
-      'the server whose programs and folders monitors may use; without one, none',
+      'the server whose programs and folders monitors may use (without one, none), and whose observers quorums are compared with',
     )
     .option('--json', 'print JSON')
     .action(async (paths: string[], options: { config?: string; json?: boolean }) => {
@@ -20,8 +22,8 @@ export function addCheck(program: Command): void {
         import('../sources/zone-folder.js'),
         import('../sources/yaml-document.js'),
       ]);
-      const probes = options.config === undefined ? undefined : await permissionsOf(options.config);
-      const { zones, problems } = await loadZones(paths, probes ? { probes } : {});
+      const server = options.config === undefined ? {} : await optionsOf(options.config);
+      const { zones, problems } = await loadZones(paths, server);
       if (problems.length > 0) process.exitCode = EXIT.FAILED;
       if (options.json) {
         const served = zones.map(({ file, zone, warnings }) => ({
@@ -34,9 +36,9 @@ export function addCheck(program: Command): void {
         return;
       }
       for (const warning of zones.flatMap(({ warnings }) => warnings ?? [])) {
-        process.stderr.write(`warning: ${formatProblem(warning)}\n`);
+        process.stderr.write(`warning: ${printable(formatProblem(warning))}\n`);
       }
-      for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+      for (const problem of problems) process.stderr.write(`${printable(formatProblem(problem))}\n`);
       if (zones.length === 0 && problems.length === 0) {
         process.stderr.write('no zone files found: they end in .yaml, .yml or .zone\n');
         process.exitCode = EXIT.FAILED;
@@ -54,17 +56,18 @@ export function addCheck(program: Command): void {
     });
 }
 
-/** What the configuration of a server lets monitors run and read. */
-async function permissionsOf(file: string): Promise<ProbePermissions> {
+/** What the configuration of a server lets monitors run and read, and how many observers it has. */
+async function optionsOf(file: string): Promise<ZoneFileOptions> {
   const [{ loadServerConfig }, { formatProblem }] = await Promise.all([
     import('../sources/server-config.js'),
     import('../sources/yaml-document.js'),
   ]);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(`cannot read ${file}: ${error.code ?? error.message}`);
+    throw fileError(file, error);
   });
   const environment = { environment: process.env, cores: 1, cwd: process.cwd() };
   const loaded = loadServerConfig(file, text, environment);
   if ('problems' in loaded) throw new CommandError(loaded.problems.map(formatProblem).join('\n'));
-  return loaded.config.probes;
+  const { probes, observers } = loaded.config;
+  return { probes, observers };
 }

@@ -12,10 +12,13 @@ export const EXIT = {
 /** Ends the command with a message on stderr and an exit code. */
 export class CommandError extends Error {
   readonly exitCode: number;
+  /** The status of the answer, where a server refused. */
+  readonly status: number | undefined;
 
-  constructor(message: string, exitCode: number = EXIT.FAILED) {
+  constructor(message: string, exitCode: number = EXIT.FAILED, status?: number) {
     super(message);
     this.name = 'CommandError';
     this.exitCode = exitCode;
+    this.status = status;
   }
 }

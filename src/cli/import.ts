@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { CommandError, EXIT } from './exit.js';
+import { fileError } from './file-error.js';
 
 /** `meridian import`: a master file as a zone file. */
 export function addImport(program: Command): void {
@@ -19,7 +20,7 @@ export function addImport(program: Command): void {
           import('../sources/zone-file.js'),
         ]);
       const bytes = await readFile(file).catch((error: Error) => {
-        throw new CommandError(`cannot read ${file}: ${error.message}`);
+        throw fileError(file, error);
       });
       if (bytes.length > MASTER_BYTES_MAX)
         throw new CommandError(`${file} is larger than ${MASTER_BYTES_MAX} bytes`);

@@ -4,6 +4,7 @@ import dns2, { Packet } from 'dns2';
 import { rcodeName, typeName } from '../core/dns/iana.js';
 import { formatIPv4, parsePrefix } from '../core/dns/rdata/address.js';
 import { CommandError, EXIT } from './exit.js';
+import { printable } from './printable.js';
 
 interface QueryOptions {
   readonly server: string;
@@ -39,7 +40,9 @@ export function addQuery(program: Command): void {
         : dns2.UDPClient({ dns, port, socketType, timeout: 5000 });
       try {
         const answer = await ask(name, upper, undefined, { recursive: false, ...subnet });
-        process.stdout.write(options.json ? `${JSON.stringify(answer, null, 2)}\n` : `${format(answer)}\n`);
+        process.stdout.write(
+          options.json ? `${JSON.stringify(answer, null, 2)}\n` : `${printable(format(answer))}\n`,
+        );
         if (answer.header.rcode !== 0) process.exitCode = EXIT.FAILED;
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);

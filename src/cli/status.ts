@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
-import { type ApiOptions, getJson, withApiOptions } from './api-client.js';
+import { type ApiOptions, getJson, getList, withApiOptions } from './api-client.js';
 import { CommandError, EXIT } from './exit.js';
+import { plural } from './output.js';
 import { formatTable } from './table.js';
+import { lengthText } from './time-text.js';
+import { type WatchOptions, watch, withWatch } from './watch.js';
 
 interface Status {
   readonly node: string;
@@ -33,8 +36,23 @@ interface Reporter {
   readonly fresh: boolean;
 }
 
-interface Zones {
-  readonly zones: readonly { zone: string; state: string; records: number; file: string }[];
+interface Zone {
+  readonly zone: string;
+  readonly state: string;
+  readonly records: number;
+  readonly file: string;
+}
+
+/** What is steered; only how much of it is told here. */
+interface Steering {
+  readonly forces: readonly unknown[];
+  readonly dials: readonly unknown[];
+  readonly maintenance: readonly { readonly open: boolean }[];
+}
+
+interface Glance extends Status {
+  readonly zones: readonly Zone[];
+  readonly steering?: Steering;
 }
 
 /** `meridian status`: a running server at a glance. `--quiet` is the health check of the container image. */
@@ -42,46 +60,36 @@ export function addStatus(program: Command): void {
   const command = program
     .command('status')
     .description('show what a running server serves and sees')
-    .option('-q, --quiet', 'print nothing; exit 0 if the server is ready to answer')
-    .option('-w, --watch', 'print it again every two seconds, until Ctrl-C');
-  withApiOptions(command).action(async (options: StatusOptions) => {
+    .option('-q, --quiet', 'print nothing; exit 0 if the server is ready to answer');
+  withApiOptions(withWatch(command)).action(async (options: StatusOptions) => {
     if (options.quiet) {
       process.exitCode = await quietly(() => getJson('/readyz', options));
       return;
     }
-    do {
-      const text = options.watch ? await whatever(() => readStatus(options)) : await readStatus(options);
-      // On a terminal the old one gives way to the new one, and what was longer is cleared.
-      const home = options.watch && process.stdout.isTTY ? '\u001b[H\u001b[J' : '';
-      process.stdout.write(`${home}${text}\n`);
-      if (options.watch) await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
-    } while (options.watch);
+    await watch(() => readStatus(options), options, format);
   });
 }
 
-interface StatusOptions extends ApiOptions {
-  readonly json?: boolean;
+interface StatusOptions extends ApiOptions, WatchOptions {
   readonly quiet?: boolean;
-  readonly watch?: boolean;
 }
 
-const WATCH_MS = 2000;
-
-async function readStatus(options: StatusOptions): Promise<string> {
-  const [status, { zones }] = (await Promise.all([
-    getJson('/v1/status', options),
-    getJson('/v1/zones', options),
-  ])) as [Status, Zones];
+async function readStatus(options: StatusOptions): Promise<Glance> {
+  const [status, zones, steering] = await Promise.all([
+    getJson('/v1/status', options) as Promise<Status>,
+    getList('/v1/zones', 'zones', options) as Promise<readonly Zone[]>,
+    readSteering(options),
+  ]);
   if (!status.node) throw new CommandError('the server is not a Meridian DNS node', EXIT.UNREACHABLE);
-  return options.json ? JSON.stringify({ ...status, zones }, null, 2) : format(status, zones);
+  return { ...status, zones, ...(steering && { steering }) };
 }
 
-/** While watching a server that restarts is no reason to end. */
-async function whatever(read: () => Promise<string>): Promise<string> {
+/** Undefined for a server that keeps none. */
+async function readSteering(options: StatusOptions): Promise<Steering | undefined> {
   try {
-    return await read();
+    return (await getJson('/v1/steering', options)) as Steering;
   } catch (error) {
-    if (error instanceof CommandError && error.exitCode !== EXIT.USAGE) return error.message;
+    if (error instanceof CommandError && error.status === 404) return undefined;
     throw error;
   }
 }
@@ -97,26 +105,28 @@ async function quietly(ask: () => Promise<unknown>): Promise<number> {
   }
 }
 
-function format(status: Status, zones: Zones['zones']): string {
+/** Rows of a table: of more, only those that are not as they should be, up to this many. */
+const ROWS_MAX = 20;
+
+function format({ steering, zones, ...status }: Glance): string {
   const { node, version, listen, io, workers, geo } = status;
   const parts = [
-    `${node}: Meridian ${version}, up ${status.uptime_seconds} s, ${workers} worker(s), ${io} io, DNS on ${listen.join(' ')}`,
+    `${node}: Meridian ${version}, up ${lengthText(status.uptime_seconds)}, ${plural(workers, 'worker')}, ${io} io, DNS on ${listen.join(' ')}`,
     ...geo.sources.map(({ path, built, age_days }) => {
       return `geo database ${path}: built ${built.slice(0, 10)}, ${Math.round(age_days)} days old`;
     }),
-    '',
-    formatTable(
-      ['ZONE', 'STATE', 'RRSETS', 'FILE'],
-      zones.map(({ zone, state, records, file }) => [zone, state, String(records), file]),
-    ),
+    ...(steering ? steeringLine(steering) : []),
   ];
+  const rows = zones.map(({ zone, state, records, file }) => [zone, state, String(records), file]);
+  const zonesText = shortTable(['ZONE', 'STATE', 'RRSETS', 'FILE'], rows, 'current');
+  parts.push('', `${zonesText.join('\n')}${zonesText.length > 1 ? '; all: meridian zone list' : ''}`);
   if (status.health.length > 0) {
-    const rows = status.health.map(({ target, state, basis, observers }) => [
+    const targets = status.health.map(({ target, state, basis, observers }) => [
       target,
       basis === 'observers' ? state : `${state} (${basis})`,
       observers.map(({ observer, view, detail }) => `${observer}=${view} (${detail})`).join(', '),
     ]);
-    parts.push('', formatTable(['TARGET', 'STATE', 'OBSERVERS'], rows));
+    parts.push('', ...shortTable(['TARGET', 'STATE', 'OBSERVERS'], targets, 'up'));
   }
   for (const [title, reporters] of [
     ['DNS NODE', status.nodes],
@@ -128,6 +138,31 @@ function format(status: Status, zones: Zones['zones']): string {
   const mistakes = [...status.problems, ...geo.problems];
   if (mistakes.length > 0) parts.push('', 'PROBLEMS', ...mistakes);
   return parts.join('\n');
+}
+
+/** A table; of a long one first what is not in its `usual` state (second column), and how many are not shown. */
+function shortTable(
+  heading: readonly string[],
+  rows: readonly (readonly string[])[],
+  usual: string,
+): readonly string[] {
+  if (rows.length <= ROWS_MAX) return [formatTable(heading, rows)];
+  const odd = rows.filter(([, state]) => state !== usual);
+  const shown = [...odd, ...rows.filter(([, state]) => state === usual)].slice(0, ROWS_MAX);
+  const left = rows.length - shown.length;
+  const unusual = Math.max(odd.length - shown.length, 0);
+  const text = unusual === 0 ? `all ${usual}` : `${unusual} of them not ${usual}`;
+  return [formatTable(heading, shown), `and ${left} more, ${text}`];
+}
+
+function steeringLine({ forces, dials, maintenance }: Steering): readonly string[] {
+  const open = maintenance.filter((window) => window.open).length;
+  const parts = [
+    ...(forces.length > 0 ? [plural(forces.length, 'force')] : []),
+    ...(dials.length > 0 ? [plural(dials.length, 'dial')] : []),
+    ...(open > 0 ? [`${plural(open, 'maintenance window')} open`] : []),
+  ];
+  return parts.length === 0 ? [] : [`STEERED: ${parts.join(', ')}; see meridian steering`];
 }
 
 function reporterRow({ node, region, state, fresh }: Reporter): string[] {

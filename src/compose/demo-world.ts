@@ -153,6 +153,7 @@ async function startProxy(
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
   const started = await startProxyNode(loaded.config, { log, checker: newChecker() });
   if (started.ok) return started;
+  if (started.code === 'tls') throw new Error('the demo has no certificates');
   const { code, address: taken, key } = started.failures[0]!;
   const setting = key.startsWith('admin') ? 'proxy-admin-port' : 'http-port';
   return { code, setting, message: `cannot listen on ${taken}: ${code}` };

@@ -1,8 +1,19 @@
 import { mkdir, stat } from 'node:fs/promises';
+import type { AcmeBook } from '../control/acme-book.js';
+import { AcmeService } from '../control/acme-service.js';
 import { AliasWatch } from '../control/alias-watch.js';
 import { ControlPlane } from '../control/control-plane.js';
+import { EventBus } from '../control/event-bus.js';
 import { HealthWatch } from '../control/health-watch.js';
 import { LoaderThread } from '../control/loader-thread.js';
+import { revisionFacts } from '../control/revision-facts.js';
+import type { RevisionBook } from '../control/revisions.js';
+import { RolloutPools } from '../control/rollout-pools.js';
+import { Rollouts } from '../control/rollouts.js';
+import { Steering } from '../control/steering.js';
+import { SteeringMarks } from '../control/steering-marks.js';
+import { steeringRestorer } from '../control/steering-restorer.js';
+import { ZoneFileRecorder } from '../control/zone-file-recorder.js';
 import type { Identity } from '../core/answer/identity.js';
 import { WorkerPool } from '../dataplane/pool.js';
 import { canShare, resolveTier } from '../io/create-tier.js';
@@ -15,12 +26,17 @@ import { EMBEDDED, openGeoDatabase, watchGeoDatabase } from '../sources/geo-data
 import { createNameResolver } from '../sources/name-resolver.js';
 import type { ServerConfig } from '../sources/server-config.js';
 import { watchZones } from '../sources/zone-folder.js';
+import { openAcmeBook, startAcmeSync } from './acme.js';
 import { type ApiHandle, startApi } from './api-server.js';
 import { type EncryptedListening, openEncrypted } from './encrypted.js';
+import { historyModules, openHistory } from './history.js';
 import { openIdentity } from './identity.js';
 import { createLedgers } from './ledgers.js';
 import type { Log } from './log.js';
 import { startReporter } from './node-reporter.js';
+import { openPlans } from './plans.js';
+import { answersDns } from './self-check.js';
+import { openZoneWriting } from './zone-writing.js';
 
 /** A node that can't start: what is wrong, and which setting changes it. */
 export interface StartProblem {
@@ -40,6 +56,8 @@ export interface DnsNode {
   readonly control: ControlPlane;
   /** Loads the zone files again, without waiting for a change to be noticed. */
   reload(): Promise<void>;
+  /** Whether every address answers. */
+  alive(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -60,27 +78,36 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
 
   const identity = await openIdentity(config, log);
   if ('code' in identity) return identity;
+  const acme = await openAcmeBook(config, log);
+  if (acme && 'code' in acme) return acme;
+  const book = await openHistory(config, log);
+  if ('code' in book) return book;
   const parts = wire(config, log, {
+    ...(acme && { acme }),
     tier: io.tier,
     listen: listen.addresses,
     identity: identity.identity,
     encrypted,
+    book,
   });
   const { control, health, pool, ledgers } = parts;
   const paths = config.geo.database === 'embedded' ? [EMBEDDED] : config.geo.database;
   const geo = await openGeoDatabase(paths, { nowMs: Date.now });
   await control.useGeo(geo.database);
   for (const problem of geo.problems) control.refuseGeo(problem);
+  let stopping = false;
   const queryLog = ledgers.openLog(pool);
-  const read = () => control.loadZones({ paths: [config.zones] });
+  const read = (only?: readonly string[]) =>
+    control.loadZones({ paths: [config.zones], ...(only && { only }) });
   const reload = () => {
     queryLog?.reopen();
     return read();
   };
+  await parts.zones.recover();
   // Watched before they are read, so that no change falls between.
   const watches: { close(): void }[] = [
     identity,
-    watchZones([config.zones], () => void read()),
+    watchZones([config.zones], (files) => void read(files)),
     watchGeoDatabase(
       {
         paths,
@@ -97,6 +124,10 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   const api = problem
     ? null
     : await startApi(config, {
+        missing: () => [
+          ...(stopping ? ['the node is stopping'] : []),
+          ...pool.ended.map((name) => `the thread ${name} ended and is being replaced`),
+        ],
         control,
         pool,
         tier: io.tier,
@@ -108,6 +139,17 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
           pools: ledgers.slots.pools(),
         }),
         ...(queryLog && { queryLog: () => queryLog.lines }),
+        ...(acme && { acme: acmeService(config, acme, control) }),
+        history: {
+          ...historyModules(config, parts.book, {
+            zones: parts.zones.writer,
+            steering: steeringRestorer(parts.steering),
+          }),
+          impact: parts.plans.impact,
+        },
+        plans: parts.plans.book,
+        impact: parts.plans.impact,
+        editor: parts.zones.editor,
         log,
       });
   if (problem || (api && 'code' in api)) {
@@ -115,7 +157,9 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     await queryLog?.close();
     return problem ?? (api as StartProblem);
   }
+  if (api) parts.zones.warmLater();
   const reporter = parts.report();
+  if (acme) watches.push(startAcmeSync(config.node.name, config.reportTo, acme, log));
   return {
     listen: listen.addresses,
     dot: encrypted.options?.dot?.listen ?? [],
@@ -124,7 +168,9 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
     tier: io.tier,
     control,
     reload,
+    alive: async () => !(await Promise.all(listen.addresses.map(answersDns))).includes(false),
     async close() {
+      stopping = true;
       await closeAll(watches, api, reporter, parts);
       await queryLog?.close();
     },
@@ -136,6 +182,19 @@ interface Sockets {
   readonly listen: readonly SocketAddress[];
   readonly identity: Identity;
   readonly encrypted: EncryptedListening;
+  readonly acme?: AcmeBook;
+  readonly book: RevisionBook;
+}
+
+function acmeService({ acme, reportTo }: ServerConfig, book: AcmeBook, control: ControlPlane): AcmeService {
+  const { domain, registerFrom = [], proxies = [] } = acme ?? {};
+  const peers = reportTo.flatMap(({ node }) => node ?? []);
+  const epoch = Date.now();
+  return new AcmeService(
+    book,
+    { ...(domain !== undefined && { domain }), registerFrom, proxies, peers, epoch },
+    control,
+  );
 }
 
 /** The zone folder must be there; the state folder is made. */
@@ -183,14 +242,42 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
   });
   let serving = false;
   const { programs, folders } = config.probes;
-  const loader = new LoaderThread({ state: config.state, probes: { programs, folders } });
+  const { state, observers } = config;
+  const loader = new LoaderThread({ state, probes: { programs, folders }, observers });
   const ledgers = createLedgers(config, () => pool, log);
+  const { book } = sockets;
+  const recorder = new ZoneFileRecorder(config.zones, { book, log });
+  const events = new EventBus(Date.now);
+  // What was steered before the start holds before the first answer.
+  const steering = new Steering({
+    book,
+    marks: new SteeringMarks(),
+    words: health.table,
+    now: Date.now,
+    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+    log,
+    events,
+  });
+  const rollouts = new Rollouts({
+    steering,
+    pools: new RolloutPools(steering.marks, health),
+    reports: () => health.proxyReports,
+    now: Date.now,
+    timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
+    log,
+    events,
+  });
   const control = new ControlPlane({
     health,
     loader,
     aliases,
+    ...(sockets.acme && { challenges: sockets.acme.table }),
+    steering,
+    rollouts,
+    events,
     slots: ledgers.slots,
     collect: collectSoon,
+    served: (zones) => recorder.served(zones),
     publish: (snapshot) => (serving ? pool.publish(snapshot) : Promise.resolve()),
     now: Date.now,
     log,
@@ -227,7 +314,27 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     }
   };
   const report = () => startReporter({ name, region: region ?? '' }, config.reportTo, health, log);
-  return { control, health, aliases, pool, loader, ledgers, serve, report };
+  book.subscribe((revision) =>
+    control.events.publish({ type: 'revision.created', data: revisionFacts(revision) }),
+  );
+  const zones = openZoneWriting(config, { control, book, recorder, log });
+  const plans = openPlans(config, { control, history: book, writer: zones.writer });
+  return {
+    control,
+    health,
+    aliases,
+    pool,
+    loader,
+    ledgers,
+    book,
+    recorder,
+    zones,
+    plans,
+    steering,
+    rollouts,
+    serve,
+    report,
+  };
 }
 
 function workersFor(config: ServerConfig, tier: 'batched' | 'portable', log: Log): number {
@@ -265,15 +372,35 @@ async function closeAll(
   watches: readonly { close(): void }[],
   api: ApiHandle | null,
   reporter: Reporter | null,
-  parts: Pick<ReturnType<typeof wire>, 'pool' | 'health' | 'loader' | 'aliases'>,
+  parts: Pick<
+    ReturnType<typeof wire>,
+    | 'pool'
+    | 'health'
+    | 'loader'
+    | 'aliases'
+    | 'book'
+    | 'recorder'
+    | 'plans'
+    | 'zones'
+    | 'steering'
+    | 'rollouts'
+  >,
 ): Promise<void> {
   for (const watch of watches) watch.close();
   // The others learn that this node probes no more, before its views get old.
   await reporter?.drain();
   reporter?.close();
   await api?.close();
+  await parts.plans.close();
+  await parts.zones.close();
   await parts.pool.close();
   await parts.loader.close();
+  parts.rollouts.close();
+  await parts.rollouts.settled();
+  parts.steering.close();
+  await parts.steering.settled();
+  await parts.recorder.settled();
+  await parts.book.close();
   parts.health.close();
   parts.aliases.close();
 }

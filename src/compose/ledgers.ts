@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { QueryLog } from '../control/query-log.js';
+import { startQueryLog } from '../control/query-log.js';
 import { SnapshotSlots } from '../control/snapshot-slots.js';
+import type { LogRecord } from '../core/query-log/ring.js';
 import { POOL_CELLS, ZONE_CELL } from '../core/tally/cells.js';
+import type { LineLog } from '../core/tally/line-log.js';
 import type { PoolModules, WorkerPool } from '../dataplane/pool.js';
 import { LogFile, STDERR_SINK } from '../sources/log-file.js';
 import type { ServerConfig } from '../sources/server-config.js';
@@ -13,7 +15,7 @@ export interface Ledgers {
   /** For the workers. */
   readonly ledger: NonNullable<PoolModules['ledger']>;
   /** From here on the pool's workers are read; absent where nothing is logged. */
-  openLog(pool: WorkerPool): QueryLog | undefined;
+  openLog(pool: WorkerPool): LineLog<LogRecord> | undefined;
 }
 
 /** `pool` is asked for when a slot gets another name. */
@@ -41,10 +43,12 @@ export function createLedgers(config: ServerConfig, pool: () => WorkerPool, log:
     },
     openLog(workers) {
       if (!queries) return undefined;
-      return new QueryLog({
-        sink: queries.file === null ? STDERR_SINK : new LogFile(queries.file, queries.maxBytes),
-        rings: () => workers.ledgers.flatMap(({ ring }) => (ring ? [ring] : [])),
-        names: {
+      const sink = queries.file === null ? STDERR_SINK : new LogFile(queries.file, queries.maxBytes);
+      const rings = () => workers.ledgers.flatMap(({ ring }) => (ring ? [ring] : []));
+      const timers = { set: setTimeout, clear: (timer: unknown) => clearTimeout(timer as NodeJS.Timeout) };
+      return startQueryLog(
+        { sink, rings, timers, log },
+        {
           zone: (slot) => slots.zoneName(slot),
           pool: (slot) => {
             const { pool: name, region } = slots.poolName(slot);
@@ -52,9 +56,7 @@ export function createLedgers(config: ServerConfig, pool: () => WorkerPool, log:
           },
           client: queries.client,
         },
-        timers: { setTimeout, clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout) },
-        log,
-      });
+      );
     },
   };
 }

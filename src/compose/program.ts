@@ -1,14 +1,32 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { addAcme } from '../cli/acme.js';
+import { addAudit } from '../cli/audit.js';
 import { addCheck } from '../cli/check.js';
+import { addCompletion } from '../cli/completion.js';
+import { addEvents } from '../cli/events.js';
 import { CommandError, EXIT } from '../cli/exit.js';
 import { addExplain } from '../cli/explain.js';
 import { addExport } from '../cli/export.js';
+import { fileError } from '../cli/file-error.js';
 import { addGeo } from '../cli/geo.js';
+import { addHistory } from '../cli/history.js';
 import { addImport } from '../cli/import.js';
+import { addInit } from '../cli/init.js';
+import { addPlan } from '../cli/plan.js';
+import { printable } from '../cli/printable.js';
+import { addProxyCommands } from '../cli/proxy.js';
 import { addQuery } from '../cli/query.js';
+import { addRecord } from '../cli/record.js';
+import { addRollback } from '../cli/rollback.js';
+import { addRollout } from '../cli/rollout.js';
+import { addSimulate } from '../cli/simulate.js';
 import { addStatus } from '../cli/status.js';
+import { addSteering } from '../cli/steering.js';
+import { addTlsOptions } from '../cli/tls-options.js';
+import { addToken } from '../cli/token.js';
+import { addZone } from '../cli/zone.js';
 import type { Problem } from '../sources/yaml-document.js';
 import { DEMO_DEFAULTS, type DemoOptions } from './demo-options.js';
 import type { StartProblem } from './dns-node.js';
@@ -21,6 +39,8 @@ export interface Running {
   close(): Promise<void>;
   /** Reads again what is watched anyway; absent where there is nothing to read. */
   reload?(): Promise<void>;
+  /** Whether the threads that serve still do; absent where nobody else does it. */
+  alive?(): Promise<boolean>;
 }
 
 /**
@@ -37,11 +57,22 @@ export async function runProgram(
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
     } else if (error instanceof CommandError) {
-      process.stderr.write(`meridian: ${error.message}\n`);
+      process.stderr.write(`meridian: ${printable(error.message)}\n`);
       process.exitCode = error.exitCode;
     } else throw error;
   }
 }
+
+/** Commands in the order and under the headings of the help. */
+const GROUPS = {
+  'Run:': [addInit],
+  'Look:': [addStatus, addExplain, addSimulate, addQuery, addGeo],
+  'Change zones:': [addCheck, addPlan, addZone, addRecord, addImport, addExport],
+  'Look back, go back:': [addHistory, addRollback, addEvents, addAudit],
+  'Steer:': [addSteering, addRollout],
+  'Let in:': [addToken, addAcme],
+  'More:': [addCompletion],
+} as const;
 
 /** Every command with its options. `onRunning` is told of what goes on after a command. */
 export function buildProgram(onRunning: (running: Running) => void): Command {
@@ -49,12 +80,22 @@ export function buildProgram(onRunning: (running: Running) => void): Command {
     .description('A global server load balancer: DNS by geography, weight and health; regional proxies.')
     .version(VERSION)
     .showHelpAfterError('(--help says more)')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'meridian:')) })
     .exitOverride()
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable.');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage (of plan: there are changes), 3 server not reachable or token refused.',
+    );
+  program.commandsGroup('Run:');
   addDemo(program, onRunning);
   addServe(program, onRunning);
   addProxy(program, onRunning);
-  for (const add of [addCheck, addImport, addExport, addExplain, addStatus, addGeo, addQuery]) add(program);
+  for (const [title, commands] of Object.entries(GROUPS)) {
+    program.commandsGroup(title);
+    for (const add of commands) add(program);
+  }
+  program.helpCommand('help [command]', 'the help of a command');
+  addTlsOptions(program);
   return program;
 }
 
@@ -83,6 +124,7 @@ function addServe(program: Command, onRunning: (running: Running) => void): void
           dns: 'dns.listen or MERIDIAN_DNS_LISTEN',
           cookies: 'dns.cookie_secrets or MERIDIAN_DNS_COOKIE_SECRETS',
           api: 'api.listen or MERIDIAN_API_LISTEN',
+          api_tls: 'api.tls',
           zones: 'zones or MERIDIAN_ZONES',
           state: 'state or MERIDIAN_STATE',
         });
@@ -95,11 +137,13 @@ function addServe(program: Command, onRunning: (running: Running) => void): void
 }
 
 function addProxy(program: Command, onRunning: (running: Running) => void): void {
-  program
-    .command('proxy')
-    .description('run a regional proxy')
+  const command = program.command('proxy').description('run a regional proxy, or look after a running one');
+  addProxyCommands(command);
+  command
     .option('-c, --config <file>', 'configuration', 'proxy.yaml')
-    .action(async ({ config: file }: { config: string }) => {
+    .option('--replace <pid>', 'take over from a running proxy, without refusing a client', parsePid)
+    .action(async ({ config: file, replace }: { config: string; replace?: number }) => {
+      if (replace !== undefined) checkAlive(replace);
       const text = await readConfig(file, false);
       const { loadProxyConfig } = await import('../sources/proxy-config.js');
       const loaded = loadProxyConfig(file, text, environment());
@@ -109,14 +153,40 @@ function addProxy(program: Command, onRunning: (running: Running) => void): void
         import('./proxy-checker.js'),
         import('./log.js'),
       ]);
+      const { readTlsFiles } = await import('../sources/tls-files.js');
+      const tls = await readTlsFiles(loaded.config, Date.now());
+      if ('mistakes' in tls) {
+        throw await problemsError(tls.mistakes.map(({ path, message }) => loaded.problemAt(path, message)));
+      }
       const log = createLog('info', loaded.config.node.name);
-      const started = await startProxyNode(loaded.config, { log, checker: newChecker() });
+      const started = await startProxyNode(loaded.config, {
+        log,
+        checker: newChecker(),
+        ...(replace !== undefined && { endPredecessor: () => process.kill(replace, 'SIGTERM') }),
+        source: {
+          read: () => readFile(file, 'utf8'),
+          version: async () => {
+            const { ino, size, mtimeMs, ctimeMs } = await stat(file);
+            return [ino, size, mtimeMs, ctimeMs].join();
+          },
+          load: (now) => loadProxyConfig(file, now, environment()),
+        },
+      });
       if (!started.ok) {
         throw new CommandError(started.failures.map(({ message }) => `${message} in ${file}`).join('\n'));
       }
       log.info({ ports: started.ports, admin: started.adminPort }, 'proxying');
       onRunning(started);
     });
+}
+
+function checkAlive(pid: number): void {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`there is no process ${pid} that can be replaced: ${code}`);
+  }
 }
 
 function addDemo(program: Command, onRunning: (running: Running) => void): void {
@@ -154,9 +224,9 @@ async function readConfig(file: string, optional: boolean): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (optional && code === 'ENOENT') return '';
-    throw new CommandError(`cannot read ${file}: ${code}; name a configuration with --config`);
+    if (optional && (error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    const { message } = fileError(file, error);
+    throw new CommandError(`${message}; name a configuration with --config`);
   }
 }
 
@@ -172,6 +242,12 @@ function startError(
   const reason = code === 'EADDRINUSE' ? ' (another program uses it)' : '';
   const named = setting === undefined ? undefined : (settings[setting] ?? `--${setting}`);
   return new CommandError(`${message}${reason}${named === undefined ? '' : `: change ${named}`}`);
+}
+
+function parsePid(text: string): number {
+  const pid = Number(text);
+  if (!Number.isInteger(pid) || pid < 2) throw new InvalidArgumentError('want the number of a process.');
+  return pid;
 }
 
 function parsePort(text: string): number {

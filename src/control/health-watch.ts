@@ -1,30 +1,33 @@
 import type { Verdict } from '../core/health/quorum.js';
 import type { ProbeViews, Report } from '../core/health/report.js';
-import { checksToFlip } from '../core/health/target.js';
-import {
-  createHealthTable,
-  healthTableBytes,
-  packHealth,
-  SHARE_FULL,
-  TTL_UNBOUNDED,
-} from '../core/health/word.js';
-import { type HealthTarget, monitorName } from '../core/zone/targets.js';
+import { msToFlip, type TargetState } from '../core/health/target.js';
+import { SHARE_FULL } from '../core/health/word.js';
+import { retryIntervalMs } from '../core/zone/check.js';
+import type { Monitor } from '../core/zone/model.js';
+import type { HealthTarget } from '../core/zone/targets.js';
 import type { ProbeResult } from '../probe/attempt.js';
 import type { Probe } from '../probe/probe.js';
 import { ProbeScheduler, type Timers } from '../probe/scheduler.js';
-import { HealthSlots } from './health-slots.js';
+import { HealthWords } from './health-words.js';
 import { LoadShedder, type ShedDescription } from './load-shedder.js';
 import { observed } from './observed-target.js';
 import { ObserverWarnings } from './observer-warnings.js';
 import { ObserverBook } from './observers.js';
+import { type LastProbe, type ProbeCounts, ProbeNotes } from './probe-notes.js';
 import { RefusalLog } from './refusal-log.js';
-import type { ReportCounters, ReporterDescription, ReportOutcome } from './report-book.js';
+import type {
+  ProxyReport,
+  RejectedReport,
+  ReportCounters,
+  ReporterDescription,
+  ReportOutcome,
+} from './report-book.js';
 import type { TargetDescription } from './target-description.js';
+import { type Transition, Transitions } from './transitions.js';
 
 export const TARGETS_MAX = 65_536;
 /** How often views get old, ramps climb, and loads are looked at. */
 const STEP_MS = 500;
-const COMPLAINT_MS = 60_000;
 
 export interface HealthModules {
   readonly probe: Probe;
@@ -51,59 +54,31 @@ export interface HealthOptions {
   readonly targetsMax?: number;
 }
 
-/** The last probe of a target by this node; times by its clock, milliseconds since 1970. */
-export interface LastProbe {
-  readonly startMs: number;
-  readonly atMs: number;
-  /** The last one that failed. */
-  readonly error?: { readonly atMs: number; readonly detail: string };
-}
-
-/** A change of a verdict, as it is told to listeners. */
-export interface Transition {
-  readonly target: HealthTarget;
-  readonly state: 'up' | 'down';
-  readonly basis: Verdict['basis'];
-  /** Milliseconds since 1970. */
-  readonly atMs: number;
-  readonly reason: string;
-}
-
 /**
  * Health from observation to word: probes and reports go into the book of observers, its verdicts into the
  * table that the workers read. A change is one atomic store.
  */
 export class HealthWatch {
-  readonly table: Int32Array;
   readonly #modules: HealthModules;
   readonly #startMs: number;
-  readonly #targetsMax: number;
-  readonly #slots: HealthSlots;
+  readonly #words: HealthWords;
   readonly #book: ObserverBook;
   readonly #shedder: LoadShedder;
   readonly #scheduler: ProbeScheduler;
   readonly #refusals = new RefusalLog();
   readonly #warnings: ObserverWarnings;
-  readonly #listeners = new Set<(transition: Transition) => void>();
   readonly #probeListeners = new Set<() => void>();
-  /** Targets that take part of their weight. */
-  readonly #ramping = new Set<string>();
-  readonly #lastProbes = new Map<string, LastProbe>();
+  readonly #notes: ProbeNotes;
+  readonly #transitions: Transitions;
   #targets: ReadonlyMap<string, HealthTarget> = new Map();
   #timer: unknown;
-  #changes = 0;
-  #probes = { ok: 0, failed: 0, impossible: 0 };
-  #complainedMs = Number.NEGATIVE_INFINITY;
 
   constructor(modules: HealthModules, options: HealthOptions = {}) {
     this.#modules = modules;
     this.#startMs = modules.now() - modules.monotonic();
-    this.#targetsMax = options.targetsMax ?? TARGETS_MAX;
-    this.#slots = new HealthSlots(this.#targetsMax);
-    this.table = createHealthTable(
-      new SharedArrayBuffer(healthTableBytes(this.#targetsMax)),
-      this.#targetsMax,
-    );
+    this.#words = new HealthWords(options.targetsMax ?? TARGETS_MAX);
+    this.#notes = new ProbeNotes(modules);
+    this.#transitions = new Transitions(modules);
     this.#book = new ObserverBook(
       { onVerdict: (key, next, previous) => this.#verdict(key, next, previous) },
       options,
@@ -119,17 +94,7 @@ export class HealthWatch {
         ...(modules.probesMax !== undefined && { maxConcurrent: modules.probesMax }),
       },
       {
-        onResult: (key, state, result, changed) => {
-          this.#probes[result.local ? 'impossible' : result.ok ? 'ok' : 'failed']++;
-          if (result.local) return this.#couldNotAsk(key, result.detail);
-          if (state.state === 'unknown') return;
-          this.#noteProbe(key, result);
-          const monitor = this.#targets.get(key)?.monitor;
-          const flipMs = monitor && checksToFlip(state, monitor) * monitor.intervalMs;
-          this.#book.probeResult(key, state.state === 'up', result.detail, this.#now(), flipMs);
-          this.#store(key);
-          if (changed) for (const listener of this.#probeListeners) listener();
-        },
+        onResult: (key, state, result, changed) => this.#probed(key, state, result, changed),
       },
     );
     this.#arm();
@@ -140,17 +105,16 @@ export class HealthWatch {
    * there are more than fit: then nothing is changed.
    */
   watch(targets: ReadonlyMap<string, HealthTarget>): boolean {
-    const fresh = [...targets.keys()].filter((key) => this.#slots.slotOf(key) === undefined);
-    if (this.#slots.size + fresh.length > this.#targetsMax) return false;
+    const fresh = this.#words.take(targets.keys());
+    if (!fresh) return false;
     this.#targets = targets;
-    for (const key of this.#lastProbes.keys()) if (!targets.has(key)) this.#lastProbes.delete(key);
-    for (const key of fresh) this.#slots.take(key);
+    this.#notes.retain(targets);
     const list = [...targets.values()];
     this.#warnings.check(list, this.#book.reports.peers.size);
     this.#book.setTargets(list.filter(({ shed }) => !shed).map(observed), this.#now());
     this.#shedder.setTargets(list);
     for (const key of fresh) {
-      if (targets.get(key)?.shed) this.#storeWord(key, wordOfPool(SHARE_FULL));
+      if (targets.get(key)?.shed) this.#words.storePool(key, SHARE_FULL);
       else this.#store(key);
     }
     this.#scheduler.set(list.flatMap(({ key, host, monitor }) => (monitor ? [{ key, host, monitor }] : [])));
@@ -164,11 +128,15 @@ export class HealthWatch {
 
   /** Takes back the slots of targets that are no longer watched. */
   release(): void {
-    this.#slots.retain(new Set(this.#targets.keys()));
+    this.#words.retain(new Set(this.#targets.keys()));
+  }
+
+  get table(): Int32Array {
+    return this.#words.table;
   }
 
   slotOf(key: string): number {
-    const slot = this.#slots.slotOf(key);
+    const slot = this.#words.slotOf(key);
     if (slot === undefined) throw new Error(`health target ${key} is not watched`);
     return slot;
   }
@@ -185,6 +153,13 @@ export class HealthWatch {
     return outcome;
   }
 
+  /** The API did not take a report; `sender` is the name of its token, or its address. */
+  rejectReport(sender: string, code: RejectedReport): void {
+    this.#book.reports.reject(code);
+    if (!this.#refusals.tells(sender, code, this.#now())) return;
+    this.#modules.log.warn({ sender, code }, 'a report is refused');
+  }
+
   describe(key: string): TargetDescription | undefined {
     const found = this.#book.describe(key, this.#now());
     if (!found) return undefined;
@@ -198,7 +173,7 @@ export class HealthWatch {
 
   /** Undefined before the first one, and where nothing is probed. */
   lastProbe(key: string): LastProbe | undefined {
-    return this.#lastProbes.get(key);
+    return this.#notes.lastOf(key);
   }
 
   /** The verdict of a target; undefined for an unknown key. */
@@ -207,8 +182,13 @@ export class HealthWatch {
   }
 
   /** What the word in a slot rests on; undefined for the reserved ones and those of pools. */
+  /** The key of the target behind a health word. */
+  keyOf(slot: number): string | undefined {
+    return this.#words.keyOf(slot);
+  }
+
   describeSlot(slot: number): TargetDescription | undefined {
-    const key = this.#slots.keyOf(slot);
+    const key = this.#words.keyOf(slot);
     return key === undefined ? undefined : this.describe(key);
   }
 
@@ -229,8 +209,7 @@ export class HealthWatch {
 
   /** Calls a listener with each change of a verdict; returns how to end that. */
   onTransition(listener: (transition: Transition) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#transitions.listen(listener);
   }
 
   get targets(): ReadonlyMap<string, HealthTarget> {
@@ -239,6 +218,11 @@ export class HealthWatch {
 
   get reporters(): readonly ReporterDescription[] {
     return this.#book.reporters(this.#now());
+  }
+
+  /** The proxies that endpoints name, with all that they reported. */
+  get proxyReports(): readonly ProxyReport[] {
+    return this.#book.reports.proxyReports(this.#now());
   }
 
   /** The DNS nodes whose reports count. */
@@ -255,15 +239,9 @@ export class HealthWatch {
   }
 
   /** `ok`, `failed` and `impossible` since the start; `running` and `queued` now. */
-  get probeCounters(): {
-    readonly ok: number;
-    readonly failed: number;
-    readonly impossible: number;
-    readonly running: number;
-    readonly queued: number;
-  } {
+  get probeCounters(): ProbeCounts & { readonly running: number; readonly queued: number } {
     const { running, queued } = this.#scheduler.stats;
-    return { ...this.#probes, running, queued };
+    return { ...this.#notes.counts, running, queued };
   }
 
   /** Targets by verdict; `unknown` are those whose last verdict is held, `damped` those kept down. */
@@ -280,7 +258,7 @@ export class HealthWatch {
 
   /** Changes of a verdict since the start. */
   get changes(): number {
-    return this.#changes;
+    return this.#transitions.count;
   }
 
   close(): void {
@@ -307,72 +285,40 @@ export class HealthWatch {
     }, STEP_MS);
   }
 
-  #noteProbe(key: string, { ok, detail, elapsedMs }: ProbeResult): void {
-    const atMs = this.#modules.now();
-    const error = ok ? this.#lastProbes.get(key)?.error : { atMs, detail };
-    this.#lastProbes.set(key, { startMs: atMs - elapsedMs, atMs, ...(error && { error }) });
-  }
-
   #step(): void {
     const nowMs = this.#now();
     this.#book.expire(nowMs);
-    for (const key of this.#ramping) this.#store(key);
-    for (const [key, kept] of this.#shedder.step(nowMs)) this.#storeWord(key, wordOfPool(kept));
+    for (const key of this.#words.ramping) this.#store(key);
+    for (const [key, kept] of this.#shedder.step(nowMs)) this.#words.storePool(key, kept);
   }
 
-  /** The view of the target grows old and leaves the count. One line a minute: it may be all targets. */
-  #couldNotAsk(key: string, detail: string): void {
-    const { monotonic, log } = this.#modules;
-    if (monotonic() - this.#complainedMs < COMPLAINT_MS) return;
-    this.#complainedMs = monotonic();
+  #probed(key: string, state: TargetState, result: ProbeResult, changed: boolean): void {
+    this.#notes.count(result);
     const target = this.#targets.get(key);
-    const facts = { target: target?.host, monitor: target?.monitor?.name, detail };
-    log.warn(facts, `this host can't probe ${target?.host}: ${detail}`);
+    if (result.local) return this.#notes.complain(target, result.detail);
+    if (state.state === 'unknown') return;
+    this.#notes.note(key, result);
+    const flipMs = target?.monitor && earliestFlipMs(state, result, target.monitor);
+    this.#book.probeResult(key, state.state === 'up', result.detail, this.#now(), flipMs);
+    this.#store(key);
+    if (changed) for (const listener of this.#probeListeners) listener();
   }
 
   #verdict(key: string, next: Verdict, previous: Verdict): void {
     this.#store(key);
-    if (next.state === previous.state) return;
-    this.#changes++;
     const target = this.#targets.get(key);
-    if (!target) return;
-    const seen = this.#book.describe(key, this.#now())?.observers ?? [];
-    const observers = seen.map(({ observer, view, detail }) => `${observer}: ${view} (${detail})`);
-    const facts = { target: target.host, monitor: monitorName(target), observers };
-    this.#modules.log[next.state === 'down' ? 'warn' : 'info'](facts, `${target.host} is ${next.state}`);
-    const { state, basis } = next;
-    const transition = { target, state, basis, atMs: this.#modules.now(), reason: observers.join(', ') };
-    for (const listener of this.#listeners) listener(transition);
+    if (next.state === previous.state || !target) return;
+    this.#transitions.tell(target, next, this.#book.describe(key, this.#now())?.observers ?? []);
   }
 
   #store(key: string): void {
     const verdict = this.#book.verdict(key);
-    if (!verdict) {
-      this.#ramping.delete(key);
-      return;
-    }
     const nowMs = this.#now();
-    const share = this.#book.share(key, nowMs);
-    if (share < SHARE_FULL) this.#ramping.add(key);
-    else this.#ramping.delete(key);
-    const word = packHealth({
-      down: verdict.state === 'down',
-      forced: false,
-      unknown: verdict.basis === 'held',
-      ttlSeconds: this.#book.flipMs(key, nowMs) / 1000,
-      share,
-    });
-    this.#storeWord(key, word);
-  }
-
-  #storeWord(key: string, word: number): void {
-    const slot = this.#slots.slotOf(key);
-    if (slot !== undefined && this.table[slot] !== word) Atomics.store(this.table, slot, word);
+    const flipMs = this.#book.flipMs(key, nowMs);
+    this.#words.store(key, verdict && { verdict, flipMs, share: this.#book.share(key, nowMs) });
   }
 }
 
-function wordOfPool(kept: number): number {
-  return (
-    packHealth({ down: false, forced: false, unknown: false, ttlSeconds: 0, share: kept }) | TTL_UNBOUNDED
-  );
+function earliestFlipMs(state: TargetState, { ok }: ProbeResult, monitor: Monitor): number {
+  return msToFlip(state, ok, monitor, { intervalMs: monitor.intervalMs, retryMs: retryIntervalMs(monitor) });
 }

@@ -1,19 +1,28 @@
 import { deserialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import type { SnapshotIndex } from '../core/answer/build.js';
+import type { ZoneContent } from '../core/answer/build.js';
+import { IndexBook, type ZoneIndex } from '../core/answer/zone-index.js';
 import type { LocationTrie } from '../core/geo/location.js';
-import type { AliasSlots, LoadedSnapshot, Loader, StagedZones, ZoneSource, ZoneSummary } from './loader.js';
-import type { FromLoader, LoaderStart, ToLoader } from './loader-protocol.js';
+import type { HealthTarget } from '../core/zone/targets.js';
+import {
+  type AliasSlots,
+  type LoadedSnapshot,
+  type Loader,
+  type StagedZones,
+  snapshotNames,
+  type ZoneSource,
+  type ZoneSummary,
+} from './loader.js';
+import type { FromLoader, LoaderStart, PackedZone, StagedDifference, ToLoader } from './loader-protocol.js';
+import type { PoolName } from './snapshot-slots.js';
+import { ZoneList } from './zone-list.js';
 
-/**
- * A thread that held more RRsets than this ends when its work is done: only so does all of its memory go back to the
- * system. The next change begins with a new one, which reads all zones, as it would have to anyway.
- */
-const KEEP_RECORDS_MAX = 20_000;
 /** A million records take seconds; what takes longer than this does not end. */
 const JOB_MS_MAX = 600_000;
 /** Three million records with some room; the thread fails then, and the node goes on with what it has. */
 const HEAP_MB_MAX = 8192;
+
+type NamedZone = ZoneIndex & { readonly names: readonly PoolName[] };
 
 interface Job {
   readonly resolve: (reply: FromLoader) => void;
@@ -29,8 +38,16 @@ export class LoaderThread implements Loader {
   #geo: LocationTrie | undefined;
   /** What a new thread reads to hold what is served. */
   #source: ZoneSource | undefined;
-  /** The most that the thread has held. */
-  #records = 0;
+  /** What the thread takes for served. */
+  #served: readonly ZoneSummary[] = [];
+  /** What was served last. */
+  #list = new ZoneList();
+  #targets: ReadonlyMap<string, HealthTarget> = new Map();
+  #staged: StagedZones | undefined;
+  /** The health slots that the thread knows of. */
+  #slots: ReadonlyMap<string, number> = new Map();
+  /** By their numbers in the tables that were compiled last. */
+  #zones: ReadonlyMap<number, NamedZone> = new Map();
   #closed = false;
 
   /** `entry`: for tests, another module in the place of the thread's own. */
@@ -45,17 +62,21 @@ export class LoaderThread implements Loader {
   }
 
   async stage(source: ZoneSource | 'served', served: readonly ZoneSummary[]): Promise<StagedZones> {
-    const again = source === 'served' && !this.#worker ? (this.#source ?? source) : source;
-    if (again !== 'served') this.#source = again;
+    // A new thread holds nothing yet.
+    const again = this.#worker ? source : wholeOf(source === 'served' ? this.#source : source);
+    if (source !== 'served') this.#source = source;
     if (!this.#worker && this.#geo) {
       this.#launch();
       await this.#ask({ type: 'geo', geo: this.#geo });
     }
-    const reply = await this.#ask({ type: 'stage', source: again, served });
+    const isKnown = this.#worker !== undefined && served === this.#served;
+    this.#staged = undefined;
+    const reply = await this.#ask({ type: 'stage', source: again ?? 'served', ...(!isKnown && { served }) });
     if (reply.type !== 'stage') throw outOfStep(reply);
-    const records = reply.staged.zones.reduce((sum, zone) => sum + zone.records, 0);
-    this.#records = Math.max(this.#records, records);
-    return reply.staged;
+    this.#served = served;
+    const known = this.#list.list === served ? this.#list : new ZoneList(served);
+    this.#staged = joined(known, this.#targets, reply.staged);
+    return this.#staged;
   }
 
   async compile(
@@ -63,27 +84,43 @@ export class LoaderThread implements Loader {
     slots: ReadonlyMap<string, number>,
     aliases?: AliasSlots,
   ): Promise<LoadedSnapshot> {
-    const reply = await this.#ask({ type: 'compile', id, slots, ...(aliases && { aliases }) });
+    const fresh =
+      slots === this.#slots ? [] : [...slots].filter(([key, slot]) => this.#slots.get(key) !== slot);
+    const reply = await this.#ask({
+      type: 'compile',
+      id,
+      slots: new Map(fresh),
+      ...(aliases && { aliases }),
+    });
     if (reply.type !== 'compile') throw outOfStep(reply);
-    let bytes: Uint8Array | undefined = reply.index;
-    let index: SnapshotIndex | undefined;
-    return {
-      snapshot: reply.snapshot,
-      pools: reply.pools,
-      index: () => {
-        index ??= deserialize(bytes!) as SnapshotIndex;
-        bytes = undefined;
-        return index;
-      },
-    };
+    this.#slots = slots;
+    const before = this.#zones;
+    const zones = reply.isFresh ? new Map<number, NamedZone>() : new Map(before);
+    for (const number of reply.gone) zones.delete(number);
+    const put = reply.put.map(unpacked);
+    for (const zone of put) zones.set(zone.number, zone);
+    this.#zones = zones;
+    const index = new IndexBook(zones, reply.outside);
+    const gone = reply.gone.flatMap((number) => before.get(number) ?? []);
+    const all = () => snapshotNames(zones.values());
+    const names = reply.isFresh
+      ? all()
+      : { ...snapshotNames(put), since: { gone: snapshotNames(gone), all } };
+    return { snapshot: reply.snapshot, index: () => index, names };
   }
 
-  async settle(outcome: 'served' | 'unchanged' | 'refused'): Promise<{ readonly saveError?: string }> {
-    const reply = await this.#ask({ type: 'settle', outcome });
+  async settle(
+    outcome: 'served' | 'unchanged' | 'refused',
+    isHeld = false,
+  ): Promise<{ readonly saveError?: string }> {
+    const reply = await this.#ask({ type: 'settle', outcome, isHeld });
     if (reply.type !== 'settle') throw outOfStep(reply);
+    if (outcome === 'served' && this.#staged) {
+      this.#served = this.#staged.zones;
+      this.#list = this.#staged.list ?? new ZoneList(this.#staged.zones);
+      this.#targets = this.#staged.targets;
+    }
     const { type: _, ...rest } = reply;
-    // What could not be saved exists in this thread only.
-    if (this.#records > KEEP_RECORDS_MAX && rest.saveError === undefined) await this.#end();
     return rest;
   }
 
@@ -135,7 +172,9 @@ export class LoaderThread implements Loader {
     worker.on('error', (error: Error) => this.#fail(worker, error));
     worker.on('exit', () => this.#fail(worker, new Error('the loader thread ended')));
     this.#worker = worker;
-    this.#records = 0;
+    this.#served = [];
+    this.#targets = new Map();
+    this.#slots = new Map();
     return worker;
   }
 
@@ -152,6 +191,50 @@ export class LoaderThread implements Loader {
     await worker.terminate();
   }
 }
+
+function wholeOf(source: ZoneSource | undefined): ZoneSource | undefined {
+  return source && 'paths' in source ? { paths: source.paths } : source;
+}
+
+/** What is staged: what is served, with what differs from it. */
+function joined(
+  served: ZoneList,
+  before: ReadonlyMap<string, HealthTarget>,
+  { put, gone, targets: changed, ...rest }: StagedDifference,
+): StagedZones {
+  const list = served.with(put, gone);
+  const targets = changed ? targetsOf(before, changed) : before;
+  return { ...rest, zones: list.list, list, difference: { put, gone }, targets };
+}
+
+function targetsOf(
+  before: ReadonlyMap<string, HealthTarget>,
+  { put, gone }: NonNullable<StagedDifference['targets']>,
+): ReadonlyMap<string, HealthTarget> {
+  const targets = new Map(before);
+  for (const key of gone) targets.delete(key);
+  for (const target of put) {
+    // Behind what it may be made from.
+    targets.delete(target.key);
+    targets.set(target.key, target);
+  }
+  return targets;
+}
+
+function unpacked({ content: bytes, ...zone }: PackedZone): NamedZone {
+  let content: ZoneContent | undefined = bytes ? undefined : NOTHING;
+  let packed = bytes;
+  return {
+    ...zone,
+    content: () => {
+      content ??= deserialize(packed!) as ZoneContent;
+      packed = undefined;
+      return content;
+    },
+  };
+}
+
+const NOTHING: ZoneContent = { pools: [], endpoints: [], steerings: new Map() };
 
 /** So that a new thread costs no copy of a million nodes. */
 function shared(geo: LocationTrie): LocationTrie {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { JUDGEMENT_DEFAULTS } from '../core/health/judgement.js';
 import { type HealthTarget, monitorName, probeIdentity } from '../core/zone/targets.js';
-import type { ObservedTarget } from './observers.js';
+import type { ObservedTarget } from './observed-entry.js';
 
 /** 8 bytes of a digest are enough to tell 65,536 probes apart. */
 const PROBE_ID_LENGTH = 11;
@@ -23,12 +23,12 @@ export function observed(target: HealthTarget): ObservedTarget {
 }
 
 /** What comes back takes its weight slowly if any of its parts does; parts are damped, the whole need not be. */
-function madeFrom({ kind, count, of }: NonNullable<HealthTarget['calculated']>): Partial<ObservedTarget> {
+function madeFrom(calculated: NonNullable<HealthTarget['calculated']>): Partial<ObservedTarget> {
+  const { of, name: _, ...calculation } = calculated;
   const rampMs = Math.max(...of.map(({ monitor }) => monitor?.judgement.rampMs ?? 0), 0);
   return {
     calculated: {
-      kind,
-      ...(count !== undefined && { count }),
+      ...calculation,
       keys: of.map((part) => part.key),
       names: of.map((part) => monitorName(part) ?? 'proxy'),
     },

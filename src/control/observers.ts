@@ -7,53 +7,38 @@
  * reports), and `proxy:<node>/<service>` (the reports of the proxy that owns the address).
  */
 
-import { type Calculation, calculate } from '../core/health/calculated.js';
 import { heldDownUntil } from '../core/health/damping.js';
-import { JUDGEMENT_DEFAULTS, type Judgement } from '../core/health/judgement.js';
 import { regionalVerdict, type Verdict } from '../core/health/quorum.js';
 import type { ProbeViews, Report } from '../core/health/report.js';
-import { newStanding, type Standing, settle, shareNow } from '../core/health/settle.js';
+import { REUNION_GRACE_MS, type Standing, settle, shareNow } from '../core/health/settle.js';
 import { SHARE_FULL } from '../core/health/word.js';
-import type { Quorum } from '../core/zone/model.js';
+import { calculatedVerdict, describeParts } from './calculated-verdict.js';
 import {
-  type Observation,
   OWN_PROBE,
   ownObservation,
   type PeerViews,
-  peerObservation,
   peerObserver,
   peerViews,
-  proxyObservation,
   proxyObserver,
   viewAt,
 } from './observation.js';
+import {
+  dueOf,
+  judgementOf,
+  newEntry,
+  type ObservedEntry,
+  type ObservedTarget,
+  observePeer,
+  observeProxy,
+  votesOf,
+} from './observed-entry.js';
 import {
   ReportBook,
   type ReportCounters,
   type ReporterDescription,
   type ReportOutcome,
 } from './report-book.js';
-import { describeView, type ObserverView, type TargetDescription } from './target-description.js';
-
-/** One thing that can be up or down: an endpoint as one monitor sees it. */
-export interface ObservedTarget {
-  readonly key: string;
-  readonly quorum: Quorum;
-  readonly judgement?: Judgement;
-  /** Interval of this node's own probes: how long their view stays fresh. Default 5 s. */
-  readonly intervalMs?: number;
-  /** Whether this node probes it. Default true; without, a proxy's reports are all there is. */
-  readonly probed?: boolean;
-  /** By which DNS nodes tell each other of their views of it. */
-  readonly probeId?: string;
-  /** The proxy that owns the address, and which of its services counts; all of them when absent. */
-  readonly proxy?: string;
-  readonly service?: string;
-  /** The verdict is made from those of other targets; nobody observes it. */
-  readonly calculated?: Calculation & { readonly keys: readonly string[]; readonly names: readonly string[] };
-  /** The verdict to start from, for instance from the last good state on disk. Default `up`. */
-  readonly last?: 'up' | 'down';
-}
+import { describeView, type TargetDescription } from './target-description.js';
 
 /** Who keeps the book. */
 export interface BookOptions {
@@ -71,23 +56,16 @@ const DEFAULT_INTERVAL_MS = 5_000;
 /** The interval of reports. */
 const REPORT_FLIP_MS = 2_000;
 
-interface Entry {
-  target: ObservedTarget;
-  standing: Standing;
-  /** When time alone changes what the verdict rests on. */
-  dueMs: number;
-  readonly observations: Map<string, Observation>;
-}
-
 export class ObserverBook {
   readonly #handlers: ObserverHandlers;
   readonly #region: string;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, ObservedEntry>();
   readonly #reports: ReportBook;
   /** The targets of each proxy. */
-  #byProxy: ReadonlyMap<string, readonly Entry[]> = new Map();
+  #byProxy: ReadonlyMap<string, readonly ObservedEntry[]> = new Map();
   /** What is made from a target. */
-  #madeFrom: ReadonlyMap<string, readonly Entry[]> = new Map();
+  #madeFrom: ReadonlyMap<string, readonly ObservedEntry[]> = new Map();
+  readonly #standingOf = (key: string): Standing | undefined => this.#entries.get(key)?.standing;
 
   constructor(handlers: ObserverHandlers, { region = '', peers = [] }: BookOptions = {}) {
     this.#handlers = handlers;
@@ -208,24 +186,11 @@ export class ObserverBook {
       verdict,
       sinceMs,
       observers: entry.target.calculated
-        ? entry.target.calculated.keys.map((part, i) =>
-            this.#describePart(part, entry.target.calculated?.names[i] ?? '', nowMs),
-          )
+        ? describeParts(entry.target.calculated, this.#standingOf, nowMs)
         : this.#observerNames(entry.target).map((name) =>
             describeView(name, entry.observations.get(name), nowMs),
           ),
       ...(verdict.state === 'down' && heldDownUntilMs > nowMs && { heldDownUntilMs }),
-    };
-  }
-
-  #describePart(key: string, name: string, nowMs: number): ObserverView {
-    const { verdict, sinceMs } = this.#entries.get(key)?.standing ?? newStanding('up', nowMs);
-    const detail = `${verdict.up} of ${verdict.known} observers say up (${verdict.basis})`;
-    return {
-      observer: `monitor:${name}`,
-      view: verdict.state,
-      ageMs: Math.max(nowMs - sinceMs, 0),
-      detail,
     };
   }
 
@@ -248,7 +213,7 @@ export class ObserverBook {
   }
 
   /** Drops the views of observers that the target no longer has. */
-  #forgetOthers({ target, observations }: Entry): void {
+  #forgetOthers({ target, observations }: ObservedEntry): void {
     const names = this.#observerNames(target);
     for (const name of observations.keys()) if (!names.includes(name)) observations.delete(name);
   }
@@ -267,19 +232,16 @@ export class ObserverBook {
     return last && peerViews(last);
   }
 
-  #judge(entry: Entry, nowMs: number): void {
+  #judge(entry: ObservedEntry, nowMs: number): void {
     const previous = entry.standing.verdict;
-    const votes = [...entry.observations.values()].map((observation) => ({
-      view: viewAt(observation, nowMs),
-      region: observation.region,
-      ...(observation.owner && { owner: true }),
-    }));
     const judgement = judgementOf(entry);
     const rules = { quorum: entry.target.quorum, ...judgement, region: this.#region };
     const count = entry.target.calculated
-      ? this.#calculate(entry.target.calculated, previous)
-      : regionalVerdict(votes, rules, previous.state);
-    entry.standing = settle(entry.standing, count, judgement, nowMs);
+      ? calculatedVerdict(entry.target.calculated, this.#standingOf)
+      : regionalVerdict(votesOf(entry, nowMs), rules, previous.state);
+    // What is made from others follows them at once: they had their grace.
+    const graceMs = entry.target.calculated ? 0 : REUNION_GRACE_MS;
+    entry.standing = settle(entry.standing, count, { ...judgement, graceMs }, nowMs);
     entry.dueMs = dueOf(entry, nowMs);
     const next = entry.standing.verdict;
     if (next.state !== previous.state || next.basis !== previous.basis) {
@@ -287,45 +249,13 @@ export class ObserverBook {
       for (const made of this.#madeFrom.get(entry.target.key) ?? []) this.#judge(made, nowMs);
     }
   }
-
-  /** Held where nothing is known of any part; a part that is held counts with its last verdict. */
-  #calculate(
-    { keys, ...calculation }: Calculation & { readonly keys: readonly string[] },
-    last: Verdict,
-  ): Verdict {
-    const parts = keys.flatMap((key) => this.verdict(key) ?? []);
-    const states = parts.map(({ state }) => state);
-    const up = states.filter((state) => state === 'up').length;
-    if (parts.length === 0) return { ...last, basis: 'held' };
-    const basis = parts.every((part) => part.basis === 'held') ? 'held' : 'observers';
-    return { state: calculate(calculation, states), basis, up, known: states.length };
-  }
-}
-
-function newEntry(target: ObservedTarget, nowMs: number): Entry {
-  return { target, standing: newStanding(target.last ?? 'up', nowMs), dueMs: nowMs, observations: new Map() };
-}
-
-/** When the next view gets old, or a flapping target may return. */
-function dueOf(entry: Entry, nowMs: number): number {
-  const { verdict, damping } = entry.standing;
-  const held = verdict.basis === 'damped' ? heldDownUntil(damping, judgementOf(entry).holdDownMs) : Infinity;
-  let due = held;
-  for (const { expiresMs } of entry.observations.values()) {
-    if (expiresMs > nowMs && expiresMs < due) due = expiresMs;
-  }
-  return due;
-}
-
-function judgementOf({ target }: Entry): Judgement {
-  return target.judgement ?? JUDGEMENT_DEFAULTS;
 }
 
 function groupBy(
-  entries: readonly Entry[],
-  keysOf: (entry: Entry) => readonly string[],
-): ReadonlyMap<string, readonly Entry[]> {
-  const groups = new Map<string, Entry[]>();
+  entries: readonly ObservedEntry[],
+  keysOf: (entry: ObservedEntry) => readonly string[],
+): ReadonlyMap<string, readonly ObservedEntry[]> {
+  const groups = new Map<string, ObservedEntry[]>();
   for (const entry of entries) {
     for (const key of keysOf(entry)) {
       const group = groups.get(key);
@@ -334,24 +264,4 @@ function groupBy(
     }
   }
   return groups;
-}
-
-/** Notes what a peer sees of a target; whether that is another view than before. */
-function observePeer(entry: Entry, views: PeerViews, nowMs: number): boolean {
-  const { target, observations } = entry;
-  const { probeId } = target;
-  if (probeId === undefined || target.probed === false) return false;
-  const name = peerObserver(views.last.report.node);
-  const before = observations.get(name);
-  const next = peerObservation(views, probeId);
-  observations.set(name, next);
-  entry.dueMs = Math.min(entry.dueMs, next.expiresMs);
-  return !before || viewAt(before, nowMs) !== viewAt(next, nowMs) || before.region !== next.region;
-}
-
-function observeProxy({ target, observations }: Entry, reports: ReportBook): void {
-  const { proxy, service } = target;
-  const last = proxy === undefined ? undefined : reports.lastOf(proxy);
-  if (proxy !== undefined && last)
-    observations.set(proxyObserver(proxy, service), proxyObservation(last, service));
 }

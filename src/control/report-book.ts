@@ -11,6 +11,7 @@ import {
   type ServiceLoad,
 } from '../core/health/report.js';
 import { afterArrival, type Transit } from '../core/health/transit.js';
+import { ReportWindow } from './report-window.js';
 
 export type IgnoredReport = ReportRefusal | 'unknown_node';
 
@@ -18,7 +19,10 @@ export type ReportOutcome =
   | { readonly outcome: 'accepted' }
   | { readonly outcome: 'ignored'; readonly code: IgnoredReport };
 
-export type ReportCounters = Readonly<Record<'accepted' | IgnoredReport, number>>;
+/** Why the API did not take a report: it is too long, its sender is not who it says, or it is no report. */
+export type RejectedReport = 'too_large' | 'wrong_identity' | 'malformed';
+
+export type ReportCounters = Readonly<Record<'accepted' | IgnoredReport | RejectedReport, number>>;
 
 /** A proxy that some endpoint names, or another DNS node, and its last report. */
 export interface ReporterDescription {
@@ -31,6 +35,13 @@ export interface ReporterDescription {
   readonly sequence?: number;
 }
 
+/** A proxy that some endpoint names, and what it reported. */
+export interface ProxyReport extends ReporterDescription {
+  readonly report?: Report;
+  /** An earlier report of the same start, to subtract from `report`. */
+  readonly base?: Report;
+}
+
 /** A report that counts. `atMs`: when it was sent, by our clock, as far as that can be known. */
 export interface HeldReport {
   readonly report: Report;
@@ -41,24 +52,36 @@ export interface HeldReport {
 interface Reporter {
   last?: HeldReport;
   transit?: Transit;
+  readonly window: ReportWindow;
 }
 
 export class ReportBook {
   readonly #peers: ReadonlySet<string>;
   readonly #reporters = new Map<string, Reporter>();
   #proxies: ReadonlySet<string> = new Set();
-  readonly #counters = { accepted: 0, old_sequence: 0, old_epoch: 0, from_future: 0, unknown_node: 0 };
+  readonly #counters: Record<keyof ReportCounters, number> = {
+    accepted: 0,
+    old_sequence: 0,
+    old_epoch: 0,
+    from_future: 0,
+    unknown_node: 0,
+    too_large: 0,
+    wrong_identity: 0,
+    malformed: 0,
+  };
 
   /** `peers`: the DNS nodes whose views count. */
   constructor(peers: readonly string[]) {
     this.#peers = new Set(peers);
-    for (const peer of peers) this.#reporters.set(peer, {});
+    for (const peer of peers) this.#reporters.set(peer, { window: new ReportWindow() });
   }
 
   /** Says which proxies may report; what those that are gone said is forgotten. */
   setProxies(proxies: ReadonlySet<string>): void {
     this.#proxies = proxies;
-    for (const proxy of proxies) if (!this.#reporters.has(proxy)) this.#reporters.set(proxy, {});
+    for (const proxy of proxies) {
+      if (!this.#reporters.has(proxy)) this.#reporters.set(proxy, { window: new ReportWindow() });
+    }
     for (const node of this.#reporters.keys()) {
       if (!proxies.has(node) && !this.#peers.has(node)) this.#reporters.delete(node);
     }
@@ -78,8 +101,14 @@ export class ReportBook {
     const { transit, ageMs } = afterArrival(known, report.sent, nowMs);
     const atMs = nowMs - ageMs;
     reporter.transit = transit;
+    reporter.window.take(report, reporter.last?.report);
     reporter.last = { report, atMs, expiresMs: atMs + reportTtlMs(report) };
     return { outcome: 'accepted' };
+  }
+
+  /** Counts a report that did not come so far. */
+  reject(code: RejectedReport): void {
+    this.#counters[code]++;
   }
 
   lastOf(node: string): HeldReport | undefined {
@@ -102,6 +131,15 @@ export class ReportBook {
 
   describeProxies(nowMs: number): readonly ReporterDescription[] {
     return [...this.#proxies].map((node) => this.#describe(node, nowMs));
+  }
+
+  proxyReports(nowMs: number): readonly ProxyReport[] {
+    return this.describeProxies(nowMs).map((description) => {
+      const reporter = this.#reporters.get(description.node);
+      const base = reporter?.window.base;
+      const report = reporter?.last?.report;
+      return { ...description, ...(report && { report }), ...(base && { base }) };
+    });
   }
 
   describePeers(nowMs: number): readonly ReporterDescription[] {

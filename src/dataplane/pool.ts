@@ -1,9 +1,9 @@
-import { closeSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { COUNTER } from '../core/answer/counters.js';
 import type { Identity } from '../core/answer/identity.js';
 import type { Snapshot } from '../core/answer/snapshot.js';
 import { type DescriptorSet, descriptorsIn } from '../io/descriptor-set.js';
+import { closeLeft, wakeThread } from '../io/thread.js';
 import { ListenError } from '../io/tier.js';
 import { createLedgerMemory, type LedgerMemory, type LedgerOptions } from './ledger.js';
 import type { LimitEvent } from './limit-watch.js';
@@ -56,6 +56,8 @@ export class WorkerPool {
   readonly #health: Int32Array;
   readonly #modules: PoolModules;
   readonly #slots: Slot[] = [];
+  /** Ids of the snapshots that workers were given which do not listen yet: they read them as well. */
+  readonly #starting = new Set<{ readonly id: number }>();
   /** One for each worker, from its first start on. */
   readonly #ledgers: LedgerMemory[] = [];
   #encrypted: EncryptedOptions | undefined;
@@ -124,6 +126,11 @@ export class WorkerPool {
     return this.#slots.length - (this.#encrypted ? 1 : 0);
   }
 
+  /** Names of threads that ended and are not replaced yet. */
+  get ended(): readonly string[] {
+    return this.#slots.flatMap(({ worker }, index) => (worker.threadId < 0 ? [this.#nameOf(index)] : []));
+  }
+
   get restarts(): number {
     return this.#restarts;
   }
@@ -169,6 +176,8 @@ export class WorkerPool {
     const appliedId = start.snapshot.id;
     const slot: Slot = { worker, wakeFd: -1, descriptors: [], connections: undefined, appliedId, counters };
     let failure: unknown = new Error('the worker ended before it listened');
+    const starting = { id: appliedId };
+    this.#starting.add(starting);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'serving') {
@@ -176,6 +185,7 @@ export class WorkerPool {
           slot.descriptors = message.descriptors;
           slot.connections = message.connections;
           this.#slots[index] = slot;
+          this.#starting.delete(starting);
           resolve();
         } else if (message.type === 'failed') {
           failure = new ListenError(message.code, message.address, message.message);
@@ -191,6 +201,7 @@ export class WorkerPool {
         );
       });
       worker.on('exit', () => {
+        if (this.#starting.delete(starting)) this.#settle();
         reject(failure);
         if (this.#slots[index] === slot) this.#replace(index, counters);
       });
@@ -250,24 +261,19 @@ export class WorkerPool {
 
   /** Ends the wait of publications that every worker has applied. */
   #settle(): void {
-    const applied = Math.min(...this.#slots.map((slot) => slot.appliedId));
+    const used = [...this.#slots.map((slot) => slot.appliedId), ...[...this.#starting].map(({ id }) => id)];
+    const applied = Math.min(...used);
     const open = this.#waiting.filter(({ id }) => id > applied);
     for (const { id, resolve } of this.#waiting) if (id <= applied) resolve();
     this.#waiting = open;
   }
 }
 
-/** Closes what a dead worker left open: first the sockets that still get packets. */
+/** Closes what a dead worker left open. */
 function abandon(slot: Slot): void {
   const left = [...slot.descriptors, ...(slot.connections ? descriptorsIn(slot.connections) : [])];
   forget(slot);
-  for (const fd of left) {
-    try {
-      closeSync(fd);
-    } catch {
-      // Closed already.
-    }
-  }
+  closeLeft(left);
 }
 
 function forget(slot: Slot): void {
@@ -276,15 +282,8 @@ function forget(slot: Slot): void {
   slot.connections = undefined;
 }
 
-const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
-
 /** A blocked worker is woken by its eventfd; the message is in its port by then. */
 function send(slot: Slot, message: ToWorker): void {
   slot.worker.postMessage(message);
-  if (slot.wakeFd < 0) return;
-  try {
-    writeSync(slot.wakeFd, ONE);
-  } catch {
-    // The worker has just ended and its descriptor is closed: its exit is handled on its own.
-  }
+  wakeThread(slot.wakeFd);
 }

@@ -134,6 +134,7 @@ const NOTHING = new Uint8Array(0);
 
 /** A proxy's connection with the client's address. */
 class ProxiedConnection implements StreamConnection {
+  attached: object | null = null;
   readonly family: 4 | 6;
   readonly source: Uint8Array;
   readonly #connection: StreamConnection;

@@ -1,6 +1,7 @@
 import { COUNTER } from '../core/answer/counters.js';
 import type { DatagramHandler, StreamConnection, StreamHandler } from '../io/tier.js';
 import { ClientCounts, clientOf } from './client-counts.js';
+import { Conversation, Conversations } from './conversations.js';
 import type { TcpLimits } from './protocol.js';
 import { STREAM_MESSAGE_MAX } from './responder.js';
 
@@ -23,16 +24,6 @@ const TCP_COUNTERS = {
   timeout: COUNTER.TCP_TIMEOUT,
 } as const;
 
-interface Conversation {
-  /** The beginning of a message whose rest has not come yet; grown as needed, at most QUERY_BYTES_MAX. */
-  pending: Uint8Array;
-  filled: number;
-  lastQueryMs: number;
-  readonly openedMs: number;
-  readonly client: string;
-  queries: number;
-}
-
 /**
  * DNS over TCP (RFC 7766): messages with a two-byte length in front, several in a row, split anywhere. Answers
  * leave in the order of the queries. A connection without a complete query for the idle limit is closed, however
@@ -45,7 +36,7 @@ export class TcpService implements StreamHandler {
   readonly #kinds: NonNullable<TcpOptions['counters']>;
   readonly #asked: TcpOptions['asked'];
   readonly #clients = new ClientCounts();
-  readonly #conversations = new Map<StreamConnection, Conversation>();
+  readonly #conversations = new Conversations();
   /** Answers gather here and leave with one write. */
   readonly #output = new Uint8Array(2 * (LENGTH_BYTES + STREAM_MESSAGE_MAX));
   #gathered = 0;
@@ -80,20 +71,15 @@ export class TcpService implements StreamHandler {
     }
     this.#clients.add(client);
     this.#count(this.#kinds.accepted);
-    this.#conversations.set(connection, {
-      pending: NOTHING,
-      filled: 0,
-      lastQueryMs: this.#nowMs,
-      openedMs: this.#nowMs,
-      client,
-      queries: 0,
-    });
+    const conversation = new Conversation(connection, client, this.#nowMs);
+    connection.attached = conversation;
+    this.#conversations.add(conversation);
     return true;
   }
 
   received(connection: StreamConnection, bytes: Uint8Array, length: number): void {
-    const conversation = this.#conversations.get(connection);
-    if (!conversation) return;
+    const conversation = conversationOf(connection);
+    if (conversation === null) return;
     this.#gathered = 0;
     if (this.#read(connection, conversation, bytes, length)) this.#flush(connection);
   }
@@ -145,9 +131,10 @@ export class TcpService implements StreamHandler {
   }
 
   closed(connection: StreamConnection): void {
-    const conversation = this.#conversations.get(connection);
-    if (!conversation) return;
-    this.#conversations.delete(connection);
+    const conversation = conversationOf(connection);
+    if (conversation === null) return;
+    connection.attached = null;
+    this.#conversations.remove(conversation);
     this.#clients.remove(conversation.client);
   }
 
@@ -155,7 +142,7 @@ export class TcpService implements StreamHandler {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     const { idleTimeoutMs, lifetimeMs } = this.#limits;
-    for (const [connection, { lastQueryMs, openedMs }] of this.#conversations) {
+    for (const { connection, lastQueryMs, openedMs } of this.#conversations) {
       if (nowMs - lastQueryMs < idleTimeoutMs && nowMs - openedMs < lifetimeMs) continue;
       this.#count(this.#kinds.timeout);
       connection.destroy();
@@ -232,7 +219,8 @@ export class TcpService implements StreamHandler {
   #evict(client?: string): boolean {
     let oldest: StreamConnection | undefined;
     let oldestMs = this.#nowMs;
-    for (const [connection, conversation] of this.#conversations) {
+    for (const conversation of this.#conversations) {
+      const { connection } = conversation;
       if (client !== undefined && conversation.client !== client) continue;
       if (conversation.queries === 0) {
         oldest = connection;
@@ -262,7 +250,10 @@ export function keepaliveOf(connections: number, { maxConnections, idleTimeoutMs
   return Math.min(Math.floor(idleTimeoutMs / 100), 0xffff);
 }
 
-const NOTHING = new Uint8Array(0);
+/** Null of a connection that is not in progress here. */
+function conversationOf({ attached }: StreamConnection): Conversation | null {
+  return attached instanceof Conversation ? attached : null;
+}
 
 /** Bytes of the pending message with its length; the two length bytes as long as that is unknown. */
 function wantedBytes({ pending, filled }: Conversation): number {

@@ -47,7 +47,9 @@ async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Prom
   const receive = (message: ToWorker) => {
     if (message.type === 'stop') return tier.stop();
     if (message.type !== 'snapshot') return;
-    const isLarge = snapshotBytes(responder.snapshot) > SNAPSHOT_BYTES_LARGE;
+    const { memory } = responder.snapshot;
+    const isLarge =
+      memory !== message.snapshot.memory && snapshotBytes(responder.snapshot) > SNAPSHOT_BYTES_LARGE;
     responder.use(message.snapshot);
     if (isLarge) collectNow();
     say({ type: 'applied', id: message.snapshot.id });

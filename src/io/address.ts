@@ -18,6 +18,25 @@ export function addressBytes(text: string, into: Uint8Array): boolean {
   return true;
 }
 
+/** 16 bytes as IPv6 text in the form of RFC 5952 §4. */
+export function addressText(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
+  const [from, length] = longestZeros(groups);
+  const text = (some: readonly number[]): string => some.map((group) => group.toString(16)).join(':');
+  if (length < 2) return text(groups);
+  return `${text(groups.slice(0, from))}::${text(groups.slice(from + length))}`;
+}
+
+function longestZeros(groups: readonly number[]): readonly [from: number, length: number] {
+  let best: readonly [number, number] = [0, 0];
+  for (let from = 0, i = 0; i <= 8; i++) {
+    if (groups[i] === 0) continue;
+    if (i - from > best[1]) best = [from, i - from];
+    from = i + 1;
+  }
+  return best;
+}
+
 function writeGroups(text: string, into: Uint8Array, from: number): void {
   let at = from;
   if (text === '') return;

@@ -3,14 +3,15 @@ import { type AddressInfo, createServer } from 'node:net';
 import { ListenError, type SocketAddress } from './tier.js';
 
 /**
- * Makes sure that nobody listens on an address yet, over UDP or TCP (or over TCP only), and returns it with its real port (0 in:
+ * Makes sure that nobody listens on an address yet, over UDP and TCP (or over one only), and returns it with its real port (0 in:
  * a free one out). Needed before workers share it with SO_REUSEPORT, which would let a second server of the
  * same user in without an error. Throws ListenError.
  */
 export async function claimAddress(
   address: SocketAddress,
-  transports: 'udp+tcp' | 'tcp' = 'udp+tcp',
+  transports: 'udp+tcp' | 'tcp' | 'udp' = 'udp+tcp',
 ): Promise<SocketAddress> {
+  if (transports === 'udp') return { host: address.host, port: await tryUdp(address) };
   if (transports === 'tcp') return { host: address.host, port: await tryTcp(address) };
   for (let attempt = 1; ; attempt++) {
     const bound = { host: address.host, port: await tryUdp(address) };

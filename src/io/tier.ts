@@ -32,6 +32,8 @@ export interface StreamConnection {
   readonly family: 4 | 6;
   /** 4 or 16 bytes. */
   readonly source: Uint8Array;
+  /** What the handler knows of it; null at first. */
+  attached: object | null;
   /**
    * Sends `from..end` of `bytes`, which the caller may use again at once. While the peer does not take what was
    * written, nothing more is read from it; `false` says that more than the limit waits, or that the connection

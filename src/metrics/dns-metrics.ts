@@ -1,6 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { COUNTER, RCODE_COUNT } from '../core/answer/counters.js';
 import { RCODE, rcodeName } from '../core/dns/iana.js';
+import type { RegionScaling } from '../core/scaling/region.js';
+import { type JournalFacts, journalMetrics } from './journal-metrics.js';
+import { scalingMetrics } from './scaling-metrics.js';
 import { type ZoneTallies, zoneMetrics } from './zone-metrics.js';
 
 /** Where the numbers come from at scrape time. Every member is read anew for each scrape. */
@@ -35,11 +38,15 @@ export interface MetricSources {
     readonly up: boolean;
     readonly observers: readonly { readonly observer: string; readonly view: string }[];
   }[];
+  /** Absent where nothing can be steered. */
+  readonly steering?: () => SteeringRows;
   readonly shedding: () => readonly {
     readonly pool: string;
     readonly share: number;
     readonly utilisation?: number;
   }[];
+  /** What the proxies of each region want; absent where none reports. */
+  readonly scaling?: () => ReadonlyMap<string, RegionScaling>;
   readonly geo: () => {
     readonly sources: readonly { readonly path: string; readonly age_days: number }[];
     readonly problems: readonly string[];
@@ -52,6 +59,17 @@ export interface MetricSources {
         readonly ageSeconds: number;
       }
     | undefined;
+  /** ACME accounts and challenges; undefined where there are none. */
+  readonly acme?: () =>
+    | {
+        readonly accounts: number;
+        readonly values: number;
+        readonly updates: Readonly<Record<string, number>>;
+        readonly registrations: Readonly<Record<string, number>>;
+      }
+    | undefined;
+  /** The journal of revisions; absent where there is none. */
+  readonly journal?: () => JournalFacts;
   readonly snapshot: () => { readonly id: number; readonly publishedMs: number };
   /** Absent where nothing is counted by zone. */
   readonly zoneTallies?: () => ZoneTallies;
@@ -59,7 +77,16 @@ export interface MetricSources {
   readonly queryLog?: () => { readonly written: number; readonly lost: number; readonly failed: number };
 }
 
+const NO_SCALING: ReadonlyMap<string, RegionScaling> = new Map();
 const NO_TALLIES: ZoneTallies = { memory: [], zones: [], pools: [] };
+
+/** What is steered, as rows of the metrics. */
+export interface SteeringRows {
+  readonly endpoints: Rows;
+  readonly pools: Rows;
+  readonly entries: Rows;
+  readonly rollouts: Rows;
+}
 
 type Rows = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 
@@ -79,6 +106,9 @@ export function createDnsMetrics(sources: MetricSources): Registry {
   control(registry, sources);
   health(registry, sources);
   aliases(registry, sources);
+  acme(registry, sources);
+  journalMetrics(registry, () => sources.journal?.());
+  scalingMetrics(registry, () => sources.scaling?.() ?? NO_SCALING);
   return registry;
 }
 
@@ -176,6 +206,21 @@ function control(registry: Registry, sources: MetricSources): void {
   ]);
 }
 
+function acme(registry: Registry, sources: MetricSources): void {
+  const rows = (counts: Readonly<Record<string, number>> | undefined): Rows =>
+    Object.entries(counts ?? {}).map(([result, value]) => [{ result }, value]);
+  gauge(registry, 'acme_accounts', 'ACME accounts.', [], () => [[{}, sources.acme?.()?.accounts ?? 0]]);
+  gauge(registry, 'acme_values', 'Values of ACME challenges that are answered.', [], () => [
+    [{}, sources.acme?.()?.values ?? 0],
+  ]);
+  counter(registry, 'acme_updates_total', 'Requests to set a value.', ['result'], () =>
+    rows(sources.acme?.()?.updates),
+  );
+  counter(registry, 'acme_registrations_total', 'Requests for an account.', ['result'], () =>
+    rows(sources.acme?.()?.registrations),
+  );
+}
+
 function aliases(registry: Registry, sources: MetricSources): void {
   const rows = (counts: Readonly<Record<string, number>> | undefined, label: string): Rows =>
     Object.entries(counts ?? {}).map(([key, value]) => [{ [label]: key }, value]);
@@ -235,6 +280,34 @@ function health(registry: Registry, sources: MetricSources): void {
               view === 'up' ? 1 : 0,
             ]),
         ),
+  );
+  gauge(
+    registry,
+    'steering_endpoints',
+    'Addresses that an operator forces up or down, or drains, by pool.',
+    ['zone', 'pool', 'state'],
+    () => sources.steering?.().endpoints ?? [],
+  );
+  gauge(
+    registry,
+    'steering_dial_percent',
+    'What a dialled pool keeps of its answers; no row for all others.',
+    ['zone', 'pool', 'region'],
+    () => sources.steering?.().pools ?? [],
+  );
+  gauge(
+    registry,
+    'steering_entries',
+    'Entries of the steering document, whether they hold now or not.',
+    ['kind'],
+    () => sources.steering?.().entries ?? [],
+  );
+  gauge(
+    registry,
+    'rollout_percent',
+    'What part of the clients of a pool a rollout gives to another one.',
+    ['rollout', 'zone', 'from', 'to', 'state'],
+    () => sources.steering?.().rollouts ?? [],
   );
   gauge(registry, 'shed_ratio', 'Part of the answers that a full pool hands to the next.', ['pool'], () =>
     sources.shedding().map(({ pool, share }) => [{ pool }, share]),

@@ -1,8 +1,11 @@
-import type { MonotonicClock, Timers } from './modules.js';
+import type { Network } from '../io/network.js';
+import { Roster } from '../io/roster.js';
 
 /** Something that must end or move on by a time; `Infinity` for none. */
 export interface Timed {
   readonly deadlineMs: number;
+  /** Kept for `Deadlines`; `NO_SLOT` at first. */
+  deadlineSlot: number;
   onDeadline(): void;
 }
 
@@ -11,44 +14,40 @@ export interface Timed {
  * times per request. A deadline is noticed at most one period late.
  */
 export class Deadlines {
-  readonly #items = new Set<Timed>();
-  readonly #clock: MonotonicClock;
-  readonly #timers: Timers;
-  readonly #periodMs: number;
-  #timer: unknown;
-  #closed = false;
+  readonly #items = new Roster<Timed>();
+  readonly #network: Network;
+  #stop: () => void;
 
-  constructor(options: { readonly periodMs: number }, modules: { clock: MonotonicClock; timers: Timers }) {
-    this.#periodMs = options.periodMs;
-    this.#clock = modules.clock;
-    this.#timers = modules.timers;
-    this.#schedule();
+  constructor(periodMs: number, network: Network) {
+    this.#network = network;
+    this.#stop = network.every(periodMs, () => this.#sweep());
+  }
+
+  /** How often it looks from now on. */
+  pace(periodMs: number): void {
+    this.#stop();
+    this.#stop = this.#network.every(periodMs, () => this.#sweep());
   }
 
   get nowMs(): number {
-    return this.#clock();
+    return this.#network.nowMs;
   }
 
   add(item: Timed): void {
-    this.#items.add(item);
+    item.deadlineSlot = this.#items.add(item);
   }
 
   delete(item: Timed): void {
-    this.#items.delete(item);
+    this.#items.remove(item.deadlineSlot, item);
   }
 
   close(): void {
-    this.#closed = true;
-    this.#timers.clear(this.#timer);
+    this.#stop();
     this.#items.clear();
   }
 
-  #schedule(): void {
-    if (this.#closed) return;
-    this.#timer = this.#timers.set(() => {
-      const now = this.#clock();
-      for (const item of this.#items) if (item.deadlineMs <= now) item.onDeadline();
-      this.#schedule();
-    }, this.#periodMs);
+  #sweep(): void {
+    const now = this.#network.nowMs;
+    for (const item of this.#items) if (item.deadlineMs <= now) item.onDeadline();
   }
 }

@@ -14,7 +14,7 @@ export interface ListenFailure {
 export function listen(server: Server, address: Address, key: string): Promise<ListenFailure | null> {
   return new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException): void =>
-      resolve(failure(error, formatAddress(address), key));
+      resolve(listenFailure(error.code, error.message, formatAddress(address), key));
     server.once('error', failed);
     server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
       server.off('error', failed);
@@ -29,8 +29,14 @@ export function boundPort(server: Server): number {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-function failure(error: NodeJS.ErrnoException, address: string, key: string): ListenFailure {
-  switch (error.code) {
+/** The failure for an error code of the system, such as EADDRINUSE. */
+export function listenFailure(
+  code: string | undefined,
+  detail: string,
+  address: string,
+  key: string,
+): ListenFailure {
+  switch (code) {
     case 'EADDRINUSE':
       return {
         code: 'address_in_use',
@@ -57,7 +63,7 @@ function failure(error: NodeJS.ErrnoException, address: string, key: string): Li
         code: 'listen_failed',
         address,
         key,
-        message: `${address} can't be opened (${error.message}): change ${key}`,
+        message: `${address} can't be opened (${detail}): change ${key}`,
       };
   }
 }

@@ -2,8 +2,8 @@ import type { ServiceLoad } from '../core/health/report.js';
 
 interface Loaded {
   readonly healthy: number;
-  readonly endpoints: readonly { readonly index: number; readonly up: boolean }[];
-  activeOf(index: number): number;
+  /** `active`: work in progress. */
+  readonly endpoints: readonly { readonly up: boolean; readonly active: number }[];
 }
 
 /**
@@ -16,7 +16,7 @@ export function serviceLoad(
   shared: Readonly<Record<string, number>>,
 ): ServiceLoad {
   const capacity = Math.max(pool.healthy, 1) * room;
-  const active = pool.endpoints.reduce((sum, { index, up }) => sum + (up ? pool.activeOf(index) : 0), 0);
+  const active = pool.endpoints.reduce((sum, { up, active: own }) => sum + (up ? own : 0), 0);
   let limiting = 'upstream_connections';
   let utilisation = active / capacity;
   for (const [name, part] of Object.entries(shared)) {

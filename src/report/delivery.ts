@@ -3,8 +3,6 @@
  * request is sent right after it; what is sent is always built at that moment, so nothing queues.
  */
 
-import type { Report } from '../core/health/report.js';
-
 export interface ReportReceiver {
   /** Base address of the API: `http://192.0.2.1:8300`. */
   readonly url: string;
@@ -43,7 +41,13 @@ export interface DeliveryOptions {
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Gives the report of this moment. */
-  readonly build: () => Report;
+  readonly build: () => object;
+  /** Where it goes; default /v1/reports. */
+  readonly path?: string;
+  /** What the log calls them; default `reports`. */
+  readonly what?: string;
+  /** Told of what the receiver answered to what it took. */
+  readonly onAnswer?: (text: string) => void;
 }
 
 export interface DeliveryModules {
@@ -146,7 +150,8 @@ export class Delivery {
     if (readToken !== null && this.#token === null) this.#token = (await readToken()).trim();
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (this.#token !== null) headers['authorization'] = `Bearer ${this.#token}`;
-    const response = await this.#modules.fetch(`${url.replace(/\/+$/, '')}/v1/reports`, {
+    const { path = '/v1/reports', onAnswer } = this.#options;
+    const response = await this.#modules.fetch(`${url.replace(/\/+$/, '')}${path}`, {
       method: 'POST',
       headers,
       body: JSON.stringify(this.#options.build()),
@@ -160,13 +165,14 @@ export class Delivery {
         'the report is ignored: no endpoint of a zone there names this proxy, and no report_to this node',
       );
     }
+    if (response.ok) onAnswer?.(text);
     return response.status;
   }
 
   #succeeded(status: number): void {
     if (status >= 200 && status < 300) {
       if (this.#failedInARow >= LOG_FIRST) {
-        this.#modules.log.info({ url: this.#receiver.url }, 'reports arrive again');
+        this.#modules.log.info({ url: this.#receiver.url }, `${this.#what} arrive again`);
       }
       this.#sent++;
       this.#failedInARow = 0;
@@ -183,7 +189,11 @@ export class Delivery {
     this.#lastError = message.slice(0, ERROR_LENGTH_MAX);
     if (++this.#failedInARow % LOG_EVERY !== LOG_FIRST) return;
     const facts = { url: this.#receiver.url, error: this.#lastError, failures: this.#failedInARow };
-    this.#modules.log.warn(facts, 'reports do not arrive');
+    this.#modules.log.warn(facts, `${this.#what} do not arrive`);
+  }
+
+  get #what(): string {
+    return this.#options.what ?? 'reports';
   }
 
   #late(): string {

@@ -3,7 +3,19 @@
  * change.
  */
 
-import { type ProbeViews, REPORT_SCHEMA, type Report, type ServiceReport } from '../core/health/report.js';
+import {
+  type ProbeViews,
+  REPORT_SCHEMA,
+  REPORT_TTL_INTERVALS,
+  type Report,
+  type ServiceReport,
+} from '../core/health/report.js';
+import {
+  type ProxyFacts,
+  type ScalingHint,
+  stateOfServices,
+  withinReport,
+} from '../core/health/report-facts.js';
 import { Delivery, type DeliveryModules, type ReceiverStatus, type ReportReceiver } from './delivery.js';
 
 export interface ReporterOptions {
@@ -19,6 +31,9 @@ export interface ReporterModules extends DeliveryModules {
   readonly wallMs: () => number;
   /** Of a proxy: its pools. */
   readonly services?: () => readonly ServiceReport[];
+  readonly proxy?: () => ProxyFacts;
+  /** Of a proxy: whether it should grow; undefined where nothing is known. */
+  readonly scaling?: () => ScalingHint | undefined;
   /** Of a DNS node: what its probes see. */
   readonly probes?: () => ProbeViews;
 }
@@ -85,8 +100,10 @@ export class Reporter {
   build(): Report {
     const sent = this.#modules.wallMs();
     this.#checkClock(sent);
-    const { services: readServices, probes } = this.#modules;
-    const services = readServices?.() ?? [];
+    const { services: readServices, probes, proxy } = this.#modules;
+    const services = withinReport(readServices?.() ?? []);
+    const intervalMs = this.#options.intervalMs ?? INTERVAL_MS;
+    const scaling = this.#modules.scaling?.();
     return {
       schema: REPORT_SCHEMA,
       node: this.#options.node,
@@ -94,17 +111,15 @@ export class Reporter {
       epoch: this.#epoch,
       sequence: ++this.#sequence,
       sent,
-      intervalMs: this.#options.intervalMs ?? INTERVAL_MS,
-      state: this.#draining ? 'draining' : stateOf(services),
+      intervalMs,
+      ttlMs: intervalMs * REPORT_TTL_INTERVALS,
+      ...(this.#draining ? DRAINING : stateOfServices(services)),
       services,
+      ...(proxy && { proxy: proxy() }),
+      ...(scaling && { scaling }),
       ...(probes && { probes: probes() }),
     };
   }
 }
 
-/** `down` only if nothing can be served at all; `degraded` if some pool can't. */
-function stateOf(services: readonly ServiceReport[]): Report['state'] {
-  const dead = services.filter(({ healthy }) => healthy === 0).length;
-  if (dead === 0) return 'up';
-  return dead === services.length ? 'down' : 'degraded';
-}
+const DRAINING = { state: 'draining', reason: 'it is stopping' } as const;

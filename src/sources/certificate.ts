@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { type Stats, unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
+import { watchFiles } from './watch-files.js';
 
 /** Paths of PEM files: the certificate with its chain, and its private key. */
 export interface CertificatePaths {
@@ -46,18 +46,16 @@ export function watchCertificate(
   pollMs: number = POLL_MS,
 ): { close(): void } {
   let closed = false;
-  const changed = (now: Stats, before: Stats) => {
-    if (now.mtimeMs === before.mtimeMs && now.size === before.size && now.ino === before.ino) return;
+  const changed = (): void => {
     void readCertificate(paths).then((result) => {
       if (!closed) onRead(result);
     });
   };
-  const files = [paths.cert, paths.key];
-  for (const file of files) watchFile(file, { interval: pollMs, persistent: false }, changed);
+  const watch = watchFiles([paths.cert, paths.key], changed, pollMs);
   return {
     close() {
       closed = true;
-      for (const file of files) unwatchFile(file, changed);
+      watch.close();
     },
   };
 }

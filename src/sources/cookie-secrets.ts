@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs';
 import { COOKIE_KEYS_MAX } from '../core/answer/identity.js';
 import { readPrivateFile } from './private-file.js';
+import { watchFiles } from './watch-files.js';
 import type { Problem } from './yaml-document.js';
 
 export type CookieSecretsResult =
@@ -50,24 +50,5 @@ export function watchCookieSecrets(
   file: string,
   onChange: (result: CookieSecretsResult) => void,
 ): { close(): void } {
-  // Polled: a file that is renamed into place, or mounted anew, is seen too.
-  let known = versionOf(file);
-  const timer = setInterval(() => {
-    const version = versionOf(file);
-    if (version === known) return;
-    known = version;
-    void readCookieSecrets(file).then(onChange);
-  }, WATCH_INTERVAL_MS);
-  timer.unref();
-  return { close: () => clearInterval(timer) };
-}
-
-/** Another text for every other state of the file. */
-function versionOf(file: string): string {
-  try {
-    const { ino, mtimeMs, ctimeMs, size } = statSync(file);
-    return `${ino} ${mtimeMs} ${ctimeMs} ${size}`;
-  } catch {
-    return 'missing';
-  }
+  return watchFiles([file], () => void readCookieSecrets(file).then(onChange), WATCH_INTERVAL_MS);
 }

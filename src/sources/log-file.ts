@@ -1,13 +1,5 @@
-import { type FileHandle, open, rename } from 'node:fs/promises';
-
-/** Where lines are put, one batch after the other. */
-export interface LineSink {
-  /** Adds whole lines. Rejects where they could not be written; the next batch tries anew. */
-  write(lines: string): Promise<void>;
-  /** The next batch opens the file anew: it may have been renamed. */
-  reopen(): void;
-  close(): Promise<void>;
-}
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import type { LineSink } from '../core/tally/line-log.js';
 
 /** Appends to a file that only its owner may read. From `maxBytes` on it is renamed to end in `.1`, and a new one begins. */
 export class LogFile implements LineSink {
@@ -15,7 +7,10 @@ export class LogFile implements LineSink {
   readonly #maxBytes: number;
   #file: FileHandle | undefined;
   #size = 0;
+  #inode = 0;
   #isStale = false;
+  /** Half a line may be at the end: a disk that is full takes what it can. */
+  #isTorn = false;
 
   constructor(path: string, maxBytes: number) {
     this.#path = path;
@@ -27,8 +22,11 @@ export class LogFile implements LineSink {
     this.#isStale = false;
     try {
       const file = await this.#open();
-      await file.appendFile(lines);
-      this.#size += Buffer.byteLength(lines);
+      const text = this.#isTorn ? `\n${lines}` : lines;
+      this.#isTorn = true;
+      await file.appendFile(text);
+      this.#isTorn = false;
+      this.#size += Buffer.byteLength(text);
       if (this.#size < this.#maxBytes) return;
       await this.close();
       await rename(this.#path, `${this.#path}.1`);
@@ -42,6 +40,16 @@ export class LogFile implements LineSink {
     this.#isStale = true;
   }
 
+  /** Opens the file anew if it is not at its path any more: what is written to a file that was removed is lost. */
+  async follow(): Promise<void> {
+    if (!this.#file) return;
+    const inode = await stat(this.#path).then(
+      ({ ino }) => ino,
+      () => undefined,
+    );
+    if (inode !== this.#inode) this.#isStale = true;
+  }
+
   async close(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
@@ -51,17 +59,25 @@ export class LogFile implements LineSink {
   async #open(): Promise<FileHandle> {
     if (this.#file) return this.#file;
     this.#file = await open(this.#path, 'a', 0o600);
-    this.#size = (await this.#file.stat()).size;
+    const { size, ino } = await this.#file.stat();
+    this.#size = size;
+    this.#inode = ino;
     return this.#file;
   }
 }
 
 /** Standard error, beside the node's own log. */
-export const STDERR_SINK: LineSink = {
-  write: (lines) =>
-    new Promise((resolve, reject) => {
-      process.stderr.write(lines, (error) => (error ? reject(error) : resolve()));
-    }),
-  reopen() {},
-  async close() {},
-};
+export const STDERR_SINK: LineSink = streamSink(process.stderr);
+
+export const STDOUT_SINK: LineSink = streamSink(process.stdout);
+
+function streamSink(stream: NodeJS.WriteStream): LineSink {
+  return {
+    write: (lines) =>
+      new Promise((resolve, reject) => {
+        stream.write(lines, (error) => (error ? reject(error) : resolve()));
+      }),
+    reopen() {},
+    async close() {},
+  };
+}

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OWN_TOKENS } from './own-tokens.js';
+import { writePrivateFile } from './private-file.js';
 import { hashToken, type Role, type Token } from './token-file.js';
-
-/** The tokens that a node makes for itself where `api.tokens` names no file. */
-export const OWN_TOKENS = { admin: 'admin.token', report: 'report.token' } as const;
 
 const TOKEN_BYTES = 32;
 
@@ -37,9 +36,6 @@ async function readOrMake(path: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const secret = randomBytes(TOKEN_BYTES).toString('base64url');
-  // Renamed into place: a crash leaves no half a token behind.
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, `${secret}\n`, { mode: 0o600 });
-  await rename(draft, path);
+  await writePrivateFile(path, `${secret}\n`);
   return secret;
 }

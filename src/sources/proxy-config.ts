@@ -15,13 +15,25 @@ import {
   type PoolModel,
   type ProxyModel,
   type ProxyTimeouts,
-  type RouteModel,
 } from '../core/balance/model.js';
-import { normalisePath } from '../core/http/target.js';
+import type { RouteModel } from '../core/http/route.js';
+import { accessLogOf } from './access-log-config.js';
+import { compressionOf } from './compression-config.js';
 import { parseDuration } from './duration.js';
 import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
+import { checkHerdPools, concurrencyOf, herdListenerOf } from './herd-config.js';
+import { checkHttp2, http2Of } from './http2-config.js';
+import { checkL4Keys, checkPoolHeaders, headersFrom, l4ListenerOf } from './l4-config.js';
+import { NamedLimits, regionOf } from './limit-config.js';
 import { LISTEN_TITLE, parseListen } from './listen-address.js';
+import { balancingOf, checkHashKeys, endpointBalancingOf } from './proxy-balancing.js';
 import { type ProxyFile, ProxySchema } from './proxy-schema.js';
+import { checkTls, listenerTlsOf, poolTlsOf } from './proxy-tls-schema.js';
+import { checkRetries, resilienceOf } from './resilience.js';
+import { routesOf } from './route-config.js';
+import { checkMirrorPools, checkSplitNames, rolloutFilesOf } from './route-split-config.js';
+import { poolScalingOf, scalingOf } from './scaling-config.js';
+import { checkDegradation, degradationOf } from './sticky-config.js';
 import { checkSchema, type Problem, parseYaml, sortProblems } from './yaml-document.js';
 
 export interface ProxyConfigOptions {
@@ -32,7 +44,13 @@ export interface ProxyConfigOptions {
   readonly cwd: string;
 }
 
-export type ProxyConfigResult = { readonly config: ProxyModel } | { readonly problems: readonly Problem[] };
+export type ProxyConfigResult =
+  | {
+      readonly config: ProxyModel;
+      /** For what only shows later, such as a file that is missing: says where its key is written. */
+      readonly problemAt: (path: Path, message: string) => Problem;
+    }
+  | { readonly problems: readonly Problem[] };
 
 type Path = readonly (string | number)[];
 /** Says that the value at a path is wrong, wherever it came from. */
@@ -59,24 +77,47 @@ export function loadProxyConfig(file: string, text: string, options: ProxyConfig
   };
   const folder = dirname(resolve(options.cwd, file));
   const config = build(written, options.cores, folder, report);
-  return problems.length > 0 ? { problems: sortProblems(problems) } : { config };
+  if (problems.length > 0) return { problems: sortProblems(problems) };
+  return { config, problemAt: (path, message) => document.problem(path, message) };
 }
 
 function build(file: ProxyFile, cores: number, folder: string, report: Report): ProxyModel {
-  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => poolOf(name, pool, report));
+  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => ({
+    ...poolOf(name, pool, report),
+    ...degradationOf(file, name, folder, report),
+    ...poolTlsOf(pool, ['pools', name, 'tls'], folder, report),
+  }));
   const names = new Set(pools.map(({ name }) => name));
   const listens = new Listens(report);
+  checkHttp2(file.listeners ?? [], pools, report);
+  const accessLog = accessLogOf(file.access_log, (path) => resolve(folder, path));
+  checkHashKeys(file, report);
+  checkHerdPools(file, report);
+  checkRetries(file, report);
+  const limits = new NamedLimits(file, report);
+  checkDegradation(file, report);
+  const listeners = (file.listeners ?? []).flatMap((listener, i) =>
+    listenerOf(listener, i, { pools: names, limits }, { listens, folder }, report).map((model) => ({
+      ...model,
+      ...limits.ofListener(listener, ['listeners', i]),
+      ...herdListenerOf(listener, ['listeners', i], report),
+      ...listenerTlsOf(listener, ['listeners', i, 'tls'], folder, report),
+    })),
+  );
+  checkPoolHeaders(file.listeners ?? [], pools, report);
+  checkSplitNames(file.listeners ?? [], report);
+  checkMirrorPools(file.listeners ?? [], pools, report);
+  checkTls(file, report);
   return {
     node: file.node,
+    io: file.io ?? 'auto',
     workers: file.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
     reportTo: (file.report_to ?? []).map(({ url, token_file: tokenFile }) => ({
       url,
       ...(tokenFile === undefined ? {} : { tokenFile: resolve(folder, tokenFile) }),
     })),
-    listeners: (file.listeners ?? []).flatMap((listener, i) =>
-      listenerOf(listener, i, names, listens, report),
-    ),
-    admin: adminOf(file.admin, listens),
+    listeners,
+    admin: adminOf(file.admin, folder, listens),
     pools,
     timeouts: timeoutsOf(file.timeouts ?? {}, report),
     limits: {
@@ -84,6 +125,11 @@ function build(file: ProxyFile, cores: number, folder: string, report: Report): 
       upstreamConnections: file.limits?.upstream_connections ?? DEFAULT_LIMITS.upstreamConnections,
       upstreamIdle: file.limits?.upstream_idle ?? DEFAULT_LIMITS.upstreamIdle,
     },
+    ...(accessLog && { accessLog }),
+    ...scalingOf(file.scaling, ['scaling'], report, (path) => resolve(folder, path)),
+    ...regionOf(file, folder, report),
+    ...rolloutFilesOf(file.rollouts, (path) => resolve(folder, path)),
+    ...(file.sticky_secrets === undefined ? {} : { stickySecrets: resolve(folder, file.sticky_secrets) }),
   };
 }
 
@@ -96,7 +142,8 @@ class Listens {
     this.#report = report;
   }
 
-  take(text: string, path: Path): Address | null {
+  /** One address can be taken once for TCP and once for UDP. */
+  take(text: string, path: Path, transport: 'tcp' | 'udp' = 'tcp'): Address | null {
     const address = parseListen(text);
     if (address === undefined) {
       this.#report(path, `must be ${LISTEN_TITLE}, not ${JSON.stringify(text)}`);
@@ -104,17 +151,19 @@ class Listens {
     }
     const key = formatAddress(address);
     // Port 0 is another port every time.
-    if (address.port !== 0 && this.#seen.has(key)) this.#report(path, `${key} is already listened on above`);
-    this.#seen.add(key);
+    const taken = address.port !== 0 && this.#seen.has(`${transport} ${key}`);
+    if (taken) this.#report(path, `${key} is already listened on above`);
+    this.#seen.add(`${transport} ${key}`);
     return address;
   }
 }
 
-function adminOf(admin: ProxyFile['admin'], listens: Listens): ProxyModel['admin'] {
-  const text = admin === undefined ? DEFAULT_ADMIN : admin.listen;
+function adminOf(admin: ProxyFile['admin'], folder: string, listens: Listens): ProxyModel['admin'] {
+  const text = admin?.listen === undefined ? DEFAULT_ADMIN : admin.listen;
   if (text === null || text === 'off') return null;
   const listen = listens.take(text, ['admin', 'listen']);
-  return listen === null ? null : { listen };
+  if (listen === null) return null;
+  return { listen, ...(admin?.tokens !== undefined && { tokenFile: resolve(folder, admin.tokens) }) };
 }
 
 type ListenerFile = NonNullable<ProxyFile['listeners']>[number];
@@ -122,22 +171,31 @@ type ListenerFile = NonNullable<ProxyFile['listeners']>[number];
 function listenerOf(
   listener: ListenerFile,
   index: number,
-  pools: ReadonlySet<string>,
-  listens: Listens,
+  { pools, limits }: { readonly pools: ReadonlySet<string>; readonly limits: NamedLimits },
+  { listens, folder }: { readonly listens: Listens; readonly folder: string },
   report: Report,
 ): ListenerModel[] {
   const path = ['listeners', index];
-  const listen = listens.take(listener.listen, [...path, 'listen']);
+  const transport = listener.protocol === 'udp' ? 'udp' : 'tcp';
+  const listen = listens.take(listener.listen, [...path, 'listen'], transport);
   const known = (pool: string, at: Path): void => {
     if (!pools.has(pool)) report(at, `there is no pool "${pool}"; ${listed(pools)}`);
   };
+  checkL4Keys(listener, path, report);
+  if (listener.compression !== undefined && listener.protocol !== 'http') {
+    report([...path, 'compression'], 'compression is only for protocol http');
+  }
+  if (listener.protocol === 'udp' || listener.protocol === 'tls_passthrough') {
+    return l4ListenerOf({ listener, listen, path }, known, report);
+  }
+  const from = headersFrom(listener.proxy_protocol, path, report);
   if (listener.protocol === 'tcp') {
     for (const key of ['routes', 'trusted'] as const) {
       if (listener[key] !== undefined) report([...path, key], `${key} is only for protocol http`);
     }
     if (listener.pool === undefined) report(path, 'a listener with protocol tcp needs the key pool');
     else known(listener.pool, [...path, 'pool']);
-    return listen === null ? [] : [{ protocol: 'tcp', listen, pool: listener.pool ?? '' }];
+    return listen === null ? [] : [{ protocol: 'tcp', listen, pool: listener.pool ?? '', ...from }];
   }
   const both = listener.pool !== undefined && listener.routes !== undefined;
   if (both) report([...path, 'pool'], 'pool and routes exclude each other: add a route to the pool');
@@ -145,32 +203,21 @@ function listenerOf(
     report(path, 'a listener with protocol http needs the key routes, or pool for all requests');
   }
   if (listener.pool !== undefined) known(listener.pool, [...path, 'pool']);
-  listener.routes?.forEach((route, i) => {
-    known(route.pool, [...path, 'routes', i, 'pool']);
-  });
-  const routes = routesOf(listener, path, report);
+  const routes: readonly RouteModel[] =
+    listener.pool !== undefined
+      ? [{ match: { pathPrefix: '/' }, pool: listener.pool }]
+      : routesOf(listener.routes ?? [], [...path, 'routes'], {
+          knownPool: known,
+          duration: (value, at) => duration(value, at, report),
+          report,
+          limits,
+          folder,
+        });
+  const compression = compressionOf(listener.compression, [...path, 'compression'], report);
   const trusted = trustedOf(listener.trusted ?? [], [...path, 'trusted'], report);
-  return listen === null ? [] : [{ protocol: 'http', listen, routes, trusted }];
-}
-
-function routesOf(listener: ListenerFile, path: Path, report: Report): RouteModel[] {
-  if (listener.pool !== undefined) return [{ match: { pathPrefix: '/' }, pool: listener.pool }];
-  const seen = new Set<string>();
-  return (listener.routes ?? []).map(({ match, pool }, i) => {
-    const pathPrefix = match?.path_prefix ?? '/';
-    const at = [...path, 'routes', i];
-    const normal = /[?#]/.test(pathPrefix) ? null : normalisePath(pathPrefix);
-    if (normal === null)
-      report([...at, 'match', 'path_prefix'], 'must be a path without "?", "#" and bad escapes');
-    else if (normal !== pathPrefix) {
-      report([...at, 'match', 'path_prefix'], `must be in normal form, which is ${normal}`);
-    }
-    const host = match?.host?.toLowerCase();
-    const key = `${host ?? '*'} ${pathPrefix}`;
-    if (seen.has(key)) report(at, 'another route above already matches the same');
-    seen.add(key);
-    return { match: { ...(host === undefined ? {} : { host }), pathPrefix }, pool };
-  });
+  return listen === null
+    ? []
+    : [{ protocol: 'http', listen, routes, trusted, ...from, ...http2Of(listener), ...compression }];
 }
 
 function trustedOf(prefixes: readonly string[], path: Path, report: Report): readonly string[] {
@@ -193,7 +240,8 @@ type PoolFile = NonNullable<ProxyFile['pools']>[string];
 function poolOf(name: string, pool: PoolFile, report: Report): PoolModel {
   const path = ['pools', name];
   const seen = new Set<string>();
-  const endpoints = pool.endpoints.flatMap(({ address: text, weight = 1 }, i): EndpointModel[] => {
+  const endpoints = pool.endpoints.flatMap((endpoint, i): EndpointModel[] => {
+    const { address: text, weight = 1 } = endpoint;
     const at = [...path, 'endpoints', i, 'address'];
     const address = parseEndpoint(text);
     if (address === null) {
@@ -206,26 +254,45 @@ function poolOf(name: string, pool: PoolFile, report: Report): PoolModel {
     const key = formatAddress(address);
     if (seen.has(key)) report(at, `${key} is already in this pool; use weight for a larger share`);
     seen.add(key);
-    return [{ address, weight }];
+    return [{ address, weight, ...endpointBalancingOf(endpoint) }];
   });
   const { health } = pool;
   return {
     name,
-    balance: pool.balance ?? 'round_robin',
+    ...balancingOf(pool, path, report),
+    ...resilienceOf(pool, path, report),
+    ...concurrencyOf(pool.concurrency, [...path, 'concurrency'], report),
+    ...(pool.protocol === undefined ? {} : { protocol: pool.protocol }),
     endpoints,
-    ...(health === undefined ? {} : { health: healthOf(health, [...path, 'health'], report) }),
+    ...(health === undefined
+      ? {}
+      : { health: healthOf(health, pool.tls !== undefined, [...path, 'health'], report) }),
+    ...(pool.proxy_protocol === undefined ? {} : { proxyProtocol: pool.proxy_protocol }),
+    ...poolScalingOf(pool.scaling, [...path, 'scaling'], report),
   };
 }
 
-function healthOf(health: NonNullable<PoolFile['health']>, path: Path, report: Report): HealthCheck {
+const HEALTH_KEYS_WITHOUT_MEANING = {
+  tcp: ['path', 'host', 'expect', 'verify', 'service'],
+  http: ['service'],
+  https: ['service'],
+  grpc: ['path', 'expect'],
+} as const;
+
+/** `overTls`: how the pool speaks to its endpoints; checks of gRPC do the same. */
+function healthOf(
+  health: NonNullable<PoolFile['health']>,
+  overTls: boolean,
+  path: Path,
+  report: Report,
+): HealthCheck {
   const { type, port, host } = health;
   const intervalMs = duration(health.interval ?? HEALTH_DEFAULTS.interval, [...path, 'interval'], report);
   const timeoutMs = duration(health.timeout ?? HEALTH_DEFAULTS.timeout, [...path, 'timeout'], report);
   if (timeoutMs >= intervalMs) report([...path, 'timeout'], 'must be shorter than the interval');
-  if (type === 'tcp') {
-    for (const key of ['path', 'host', 'expect', 'verify'] as const) {
-      if (health[key] !== undefined) report([...path, key], `${key} has no meaning for a check of type tcp`);
-    }
+  for (const key of HEALTH_KEYS_WITHOUT_MEANING[type]) {
+    if (health[key] !== undefined)
+      report([...path, key], `${key} has no meaning for a check of type ${type}`);
   }
   return {
     type,
@@ -234,6 +301,7 @@ function healthOf(health: NonNullable<PoolFile['health']>, path: Path, report: R
     path: health.path ?? HEALTH_DEFAULTS.path,
     status: [health.expect?.status ?? '200-399'].flat().map(statusRange),
     verify: health.verify ?? HEALTH_DEFAULTS.verify,
+    ...(type === 'grpc' ? { service: health.service ?? '', tls: overTls } : {}),
     intervalMs,
     timeoutMs,
     fall: health.fall ?? HEALTH_DEFAULTS.fall,
@@ -255,6 +323,7 @@ function timeoutsOf(file: NonNullable<ProxyFile['timeouts']>, report: Report): P
     connectMs: read('connect', DEFAULT_TIMEOUTS.connectMs),
     clientIdleMs: read('client_idle', DEFAULT_TIMEOUTS.clientIdleMs),
     headerMs: read('header', DEFAULT_TIMEOUTS.headerMs),
+    ...(file.body === undefined ? {} : { bodyMs: read('body', 0) }),
     responseMs: read('response', DEFAULT_TIMEOUTS.responseMs),
     upstreamIdleMs: read('upstream_idle', DEFAULT_TIMEOUTS.upstreamIdleMs),
     tunnelIdleMs: read('tunnel_idle', DEFAULT_TIMEOUTS.tunnelIdleMs),

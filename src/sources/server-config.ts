@@ -9,10 +9,12 @@ import { parsePrefix } from '../core/dns/rdata/address.js';
 import { WINDOW_SECONDS_MAX } from '../core/limit/rate-limiter.js';
 import { EVERY_NETWORK, type ProbeLimits } from '../core/probe/limits.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
+import { type AcmeConfig, acmeOf } from './acme-config.js';
+import { WORKERS_MAX } from './dns-schema.js';
 import { parseDuration } from './duration.js';
 import { applyEnvironment, type Environment, environmentProblem } from './environment.js';
 import { isLoopback, LISTEN_TITLE, type ListenAddress, parseListen } from './listen-address.js';
-import { type ServerFile, ServerSchema, WORKERS_MAX } from './server-schema.js';
+import { type ServerFile, ServerSchema } from './server-schema.js';
 import { checkSchema, type Problem, parseYaml, sortProblems } from './yaml-document.js';
 
 export interface ServerConfig {
@@ -50,6 +52,9 @@ export interface ServerConfig {
   /** A folder. This and all paths below are absolute. */
   readonly zones: string;
   readonly state: string;
+  readonly mode: ServerFile['mode'];
+  /** Limits of the journal of revisions. */
+  readonly history: { readonly revisionsMax: number; readonly bytesMax: number };
   readonly geo: { readonly database: 'embedded' | readonly string[] };
   /** For the targets of ALIAS records outside. */
   readonly resolver: {
@@ -59,10 +64,26 @@ export interface ServerConfig {
     readonly maxAgeMs?: number;
   };
   /** null: there is no API. Without `tokens` it listens on loopback only, and the node makes tokens of its own. */
-  readonly api: { readonly listen: ListenAddress; readonly tokens?: string } | null;
+  readonly api: {
+    readonly listen: ListenAddress;
+    readonly tokens?: string;
+    /** Absolute paths; plain HTTP where absent. */
+    readonly tls?: ApiTlsConfig;
+  } | null;
+  /** Absent: no ACME challenges. */
+  readonly acme?: AcmeConfig;
   readonly probes: ProbeLimits & { readonly concurrency: number };
   readonly reportTo: readonly ReportToConfig[];
+  /** DNS nodes that probe, this one among them. */
+  readonly observers: number;
   readonly log: { readonly level: ServerFile['log']['level']; readonly queries?: QueryLogConfig };
+}
+
+export interface ApiTlsConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** Whose certificates clients must show; none where absent. */
+  readonly clientCa?: string;
 }
 
 export interface RateLimitConfig {
@@ -159,11 +180,18 @@ function build(file: ServerFile, options: ServerConfigOptions, report: Report, l
     dns: dnsOf(file, options.cores, report, locate),
     zones: locate('zones', file.zones),
     state: locate('state', file.state),
+    mode: file.mode,
+    history: {
+      revisionsMax: file.history.max_revisions,
+      bytesMax: file.history.max_size * 1024 * 1024,
+    },
     geo: { database: databaseOf(file.geo.database, locate) },
     resolver: resolverOf(file.resolver, report),
     api: apiOf(file.api, report, locate),
+    ...(file.acme && { acme: acmeOf(file.acme, !isOff(file.api.listen), report) }),
     probes: probesOf(file.probes, report, locate),
     reportTo: reportToOf(file, report, locate),
+    observers: observersOf(file, report),
     log: logOf(file.log, locate),
   };
 }
@@ -267,6 +295,15 @@ function reportToOf(
   });
 }
 
+function observersOf({ health, report_to: receivers }: ServerFile, report: Report): number {
+  const named = 1 + receivers.filter(({ node }) => node !== undefined).length;
+  const { observers = named } = health;
+  if (observers < named) {
+    report('health.observers', `must be at least ${named}: this node, and the nodes that report_to names`);
+  }
+  return observers;
+}
+
 function orOff(text: string): string | null {
   return text === 'off' ? null : text;
 }
@@ -352,7 +389,7 @@ function resolverOf(resolver: ServerFile['resolver'], report: Report): ServerCon
 }
 
 function apiOf(api: ServerFile['api'], report: Report, locate: Locate): ServerConfig['api'] {
-  if (api.listen === null || api.listen === 'off') return null;
+  if (api.listen === null || isOff(api.listen)) return null;
   const listen = parseListen(api.listen);
   if (!listen) {
     report('api.listen', `must be ${LISTEN_TITLE}, or off, not ${JSON.stringify(api.listen)}`);
@@ -364,5 +401,24 @@ function apiOf(api: ServerFile['api'], report: Report, locate: Locate): ServerCo
       `other machines can reach ${api.listen}, so api.tokens must name a token file; or listen on 127.0.0.1`,
     );
   }
-  return { listen, ...(api.tokens === undefined ? {} : { tokens: locate('api.tokens', api.tokens) }) };
+  if (api.tls === undefined && !api.insecure && !isLoopback(listen)) {
+    const message = `other machines can reach ${api.listen}, and tokens would travel in the clear: give api.tls a certificate (cert and key), or listen on 127.0.0.1; behind a TLS front, or in a network that is private, say api.insecure: true`;
+    report('api.listen', message);
+  }
+  const { tls } = api;
+  return {
+    listen,
+    ...(api.tokens !== undefined && { tokens: locate('api.tokens', api.tokens) }),
+    ...(tls && {
+      tls: {
+        cert: locate('api.tls.cert', tls.cert),
+        key: locate('api.tls.key', tls.key),
+        ...(tls.client_ca !== undefined && { clientCa: locate('api.tls.client_ca', tls.client_ca) }),
+      },
+    }),
+  };
+}
+
+function isOff(listen: ServerFile['api']['listen']): boolean {
+  return listen === null || listen === 'off';
 }

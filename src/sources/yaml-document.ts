@@ -32,9 +32,17 @@ export interface Problem {
 export interface YamlDocument {
   readonly file: string;
   readonly value: unknown;
+  /** The nodes with their places in the text. */
+  readonly document: Document;
   /** A problem at the node of `path`, or at its nearest existing parent; `key` points at the key. */
   problem(path: Path, message: string, at?: 'key' | 'value'): Problem;
 }
+
+/** `parseYaml`, or what knows the texts it read before. */
+export type YamlReader = (
+  file: string,
+  text: string,
+) => YamlDocument | { readonly problems: readonly Problem[] };
 
 /** Nodes with their places take about a hundred times the text: more would not fit the default heap. */
 export const YAML_BYTES_MAX = 16 * 1024 * 1024;
@@ -101,6 +109,7 @@ export function parseYaml(
     return {
       file,
       value,
+      document,
       problem: (path, message, at = 'value') =>
         problemAt(offsetOf(document, path, at), formatPath(path), message),
     };

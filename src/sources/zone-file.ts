@@ -7,9 +7,16 @@ import type { TSchema } from 'typebox';
 import { NO_PERMISSIONS, type ProbePermissions } from '../core/probe/limits.js';
 import type { Finding } from '../core/zone/finding.js';
 import type { Zone, ZoneRateLimit } from '../core/zone/model.js';
-import { validateZone } from '../core/zone/validate.js';
+import { type ValidateOptions, validateZone } from '../core/zone/validate.js';
 import { type Path, type SchemaProblem, schemaProblems } from './schema-problems.js';
-import { formatPath, type Problem, parseYaml, sortProblems, type YamlDocument } from './yaml-document.js';
+import {
+  formatPath,
+  type Problem,
+  parseYaml,
+  sortProblems,
+  type YamlDocument,
+  type YamlReader,
+} from './yaml-document.js';
 import { readNameservers, readSoa } from './zone-authority.js';
 import { readCalculated } from './zone-calculated.js';
 import { type Draft, filePath, newDraft, readName, report, seconds } from './zone-draft.js';
@@ -26,6 +33,10 @@ export interface ZoneFileOptions {
   readonly serial?: number;
   /** What monitors may run and read on this host; nothing where absent. */
   readonly probes?: ProbePermissions;
+  /** DNS nodes that probe, this one among them; what monitors ask for is not compared with it where absent. */
+  readonly observers?: number;
+  /** Reads the text. */
+  readonly read?: YamlReader;
 }
 
 export type ZoneFileResult = { readonly zone: Zone } | { readonly problems: readonly Problem[] };
@@ -35,7 +46,7 @@ export type ZoneFileResult = { readonly zone: Zone } | { readonly problems: read
  * (`example.com.yaml`). Never throws; at most 1,000 problems, in the order of the file.
  */
 export function loadZoneFile(file: string, text: string, options: ZoneFileOptions = {}): ZoneFileResult {
-  const document = parseYaml(file, text);
+  const document = (options.read ?? parseYaml)(file, text);
   if ('problems' in document) return document;
   const { value } = document;
   if (value === null || value === undefined) {
@@ -43,7 +54,8 @@ export function loadZoneFile(file: string, text: string, options: ZoneFileOption
   }
   const serial = options.serial ?? contentSerial(text);
   const probes = options.probes ?? NO_PERMISSIONS;
-  return isNative(value) ? loadNative(document, serial, probes) : loadOctodns(document, serial);
+  if (!isNative(value)) return loadOctodns(document, serial);
+  return loadNative(document, { ...options, serial, probes });
 }
 
 /** The first 32 bits of a digest: stable for equal texts, though it does not count up. */
@@ -63,7 +75,14 @@ function isRecordLike(value: unknown): boolean {
   return Array.isArray(value) || (isMap(value) && 'type' in value && typeof value['type'] === 'string');
 }
 
-function loadNative(document: YamlDocument, serial: number, probes: ProbePermissions): ZoneFileResult {
+function loadNative(
+  document: YamlDocument,
+  {
+    serial,
+    probes,
+    observers,
+  }: ZoneFileOptions & { readonly serial: number; readonly probes: ProbePermissions },
+): ZoneFileResult {
   const checked = checkShape(document, ZoneFile);
   if (!checked.value) return { problems: checked.problems };
   const file = checked.value as ZoneFile;
@@ -86,7 +105,8 @@ function loadNative(document: YamlDocument, serial: number, probes: ProbePermiss
     ...assemble(draft, file.soa ?? {}, serial),
     ...(limit !== undefined && { rateLimit: rateLimitOf(limit) }),
   };
-  return judge(draft, zone, checked, 'required');
+  const counted = observers !== undefined && { observers };
+  return judge(draft, zone, checked, { nameservers: 'required', ...counted });
 }
 
 function loadOctodns(document: YamlDocument, serial: number): ZoneFileResult {
@@ -104,7 +124,7 @@ function loadOctodns(document: YamlDocument, serial: number): ZoneFileResult {
     probes: NO_PERMISSIONS,
   });
   readRecords(draft, checked.value as ZoneRecords, []);
-  return judge(draft, assemble(draft, {}, serial), checked, 'optional');
+  return judge(draft, assemble(draft, {}, serial), checked, { nameservers: 'optional' });
 }
 
 interface Checked {
@@ -153,7 +173,7 @@ function judge(
   draft: Draft,
   zone: Zone,
   { cuts, problems }: Checked,
-  nameservers: 'required' | 'optional',
+  options: ValidateOptions,
 ): ZoneFileResult {
   // What was cut away still exists: names that lead to it are right.
   for (const [part, name] of cuts) {
@@ -162,7 +182,7 @@ function judge(
       draft.pools.set(String(name), { ...POOL_DEFAULTS, name: String(name), endpoints: [] });
     }
   }
-  for (const finding of validateZone(zone, { nameservers })) {
+  for (const finding of validateZone(zone, options)) {
     const path = filePath(draft, finding);
     if (cuts.length > 0 && (isCut(cuts, path) || restsOnAbsence(finding, cuts))) continue;
     report(draft, path, finding.message);

@@ -1,22 +1,18 @@
 /** Zone files on disk: all of a folder, read at once and watched. */
-import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
-import type { Zone } from '../core/zone/model.js';
-import { loadMasterFile, MASTER_BYTES_MAX } from './master-zone.js';
-import { type Problem, sortProblems, YAML_BYTES_MAX } from './yaml-document.js';
-import { loadZoneFile, type ZoneFileOptions } from './zone-file.js';
+import { stat } from 'node:fs/promises';
+import { basename, join, sep } from 'node:path';
+import type { Problem } from './yaml-document.js';
+import type { ZoneContent } from './zone-content.js';
+import type { ZoneFileOptions } from './zone-file.js';
+import { listZoneFiles, MASTER_NAME, signatureOf, ZONE_FILE_NAME } from './zone-listing.js';
+import { ZoneReader } from './zone-reader.js';
 
-export interface LoadedZone {
+export { versionOf } from './zone-content.js';
+export { FILES_MAX } from './zone-listing.js';
+
+export interface LoadedZone extends ZoneContent {
   readonly file: string;
-  readonly zone: Zone;
-  /** As it was read; absent for a master file, which may be large and include others. */
-  readonly text?: string;
-  /** Another for every other content. */
-  readonly version: string;
-  /** What was left out of a master file. */
-  readonly warnings?: readonly Problem[];
 }
 
 export interface LoadedZones {
@@ -29,17 +25,25 @@ export interface LoadedZones {
   readonly files: readonly string[];
   /** Files and folders that could not be looked at: what is behind them may still exist. */
   readonly unreadable: readonly string[];
+  /** Of these, good files that did not change, and their zones: these are not among `zones`. */
+  readonly same?: ReadonlyMap<string, string>;
+  /** Present: only these files were looked at, and the latter are not there; all else is as it was the last time. */
+  readonly part?: { readonly looked: readonly string[]; readonly gone: readonly string[] } | undefined;
+  /** Zones that good files have. */
+  readonly claims?: { has(origin: string): boolean };
+  readonly isGood?: (file: string) => boolean;
 }
 
 /** Whether a file may still exist, as far as this reading could tell: only then may its zone be forgotten if not. */
-export function mayExist({ files, unreadable }: LoadedZones, file: string): boolean {
-  return files.includes(file) || unreadable.some((path) => file === path || file.startsWith(path + sep));
+export function mayExist(loaded: LoadedZones, file: string): boolean {
+  return existence(loaded)(file);
 }
 
-export const FILES_MAX = 10_000;
-const DEPTH_MAX = 8;
-/** Files in the form of RFC 1035 §5. */
-const MASTER_NAME = /\.zone$/i;
+/** `mayExist` of many files. */
+export function existence({ files, unreadable }: LoadedZones): (file: string) => boolean {
+  const known = new Set(files);
+  return (file) => known.has(file) || unreadable.some((path) => file === path || file.startsWith(path + sep));
+}
 
 /**
  * Reads zone files, and folders for `*.yaml`, `*.yml` and `*.zone` in them and in their folders; what starts with a dot is
@@ -51,23 +55,9 @@ export async function loadZones(
   options: ZoneFileOptions = {},
   owners: ReadonlyMap<string, string> = new Map(),
 ): Promise<LoadedZones> {
-  const { files, problems: listProblems, unreadable } = await listZoneFiles(paths);
-  const problems = [...listProblems];
-  const zones: LoadedZone[] = [];
-  const fileOf = new Map<string, string>();
-  for (const file of ownersFirst(files, owners)) {
-    const result = MASTER_NAME.test(file) ? await readMaster(file) : await readYaml(file, options);
-    if ('problems' in result) {
-      problems.push(...sortProblems(result.problems));
-      continue;
-    }
-    const { zone, ...rest } = result;
-    const other = fileOf.get(zone.origin);
-    if (other === undefined) {
-      fileOf.set(zone.origin, file);
-      zones.push({ file, zone, ...rest });
-    } else problems.push(wholeFile(file, `the zone ${zone.origin} is already in ${other}`));
-  }
+  const { zones, problems, files, unreadable } = await new ZoneReader(options, Date.now).read(paths, {
+    owners: () => owners.values(),
+  });
   return { zones, problems, files, unreadable };
 }
 
@@ -108,6 +98,14 @@ const SYSTEM_TIMERS: WatchModules['timers'] = {
   clear: (timer) => clearTimeout(timer as NodeJS.Timeout),
 };
 
+const DEBOUNCE_MS = 30;
+/** Events in a row that put off a look. */
+const WAITS_MAX = 20;
+/** Files in one look; more of them are a look at everything. */
+const NAMED_MAX = 200;
+/** Looking at everything takes at most one part in so many of the time. */
+const POLL_PART = 50;
+
 class FolderWatch implements ZoneWatch {
   readonly #paths: readonly string[];
   readonly #onChange: (files: readonly string[]) => void;
@@ -115,7 +113,12 @@ class FolderWatch implements ZoneWatch {
   readonly #pollMs: number;
   readonly #timers: WatchModules['timers'];
   readonly #watchers = new Map<string, FSWatcher>();
-  #signatures: ReadonlyMap<string, string> | undefined;
+  #signatures: Map<string, string> | undefined;
+  /** Paths that events named; undefined: any may have changed. */
+  #named: Set<string> | undefined = new Set();
+  #folders: ReadonlySet<string> = new Set();
+  #pollNowMs: number;
+  #waits = 0;
   #timer: unknown;
   #scanning = false;
   #again = false;
@@ -129,8 +132,9 @@ class FolderWatch implements ZoneWatch {
   ) {
     this.#paths = paths;
     this.#onChange = onChange;
-    this.#debounceMs = options.debounceMs ?? 100;
+    this.#debounceMs = options.debounceMs ?? DEBOUNCE_MS;
     this.#pollMs = options.pollMs ?? 5000;
+    this.#pollNowMs = this.#pollMs;
     this.#timers = modules.timers;
     void this.#scan();
   }
@@ -155,18 +159,52 @@ class FolderWatch implements ZoneWatch {
     }
     this.#scanning = true;
     this.#again = false;
-    const { files, others, folders } = await listZoneFiles(this.#paths);
-    // Master files may include any file of their folder.
-    const included = files.some((file) => MASTER_NAME.test(file)) ? others : [];
-    const signatures = await signaturesOf([...files, ...included]);
+    const named = this.#named;
+    this.#named = new Set();
+    this.#waits = 0;
+    const changed =
+      (named && named.size > 0 ? await this.#lookAt(named) : undefined) ?? (await this.#lookAtAll());
     this.#scanning = false;
     if (this.#closed) return;
-    this.#follow(folders);
-    const before = this.#signatures;
-    this.#signatures = signatures;
-    const changed = before ? changedFiles(before, signatures) : [];
     if (changed.length > 0) this.#onChange(changed);
-    this.#schedule(this.#again ? this.#debounceMs : this.#pollMs);
+    this.#schedule(this.#again ? this.#debounceMs : this.#pollNowMs);
+  }
+
+  async #lookAtAll(): Promise<readonly string[]> {
+    const startMs = performance.now();
+    const listing = await listZoneFiles(this.#paths);
+    // A folder of thousands is not looked at all the time.
+    this.#pollNowMs = Math.max(this.#pollMs, POLL_PART * (performance.now() - startMs));
+    if (this.#closed) return [];
+    this.#folders = new Set(listing.folders.values());
+    this.#follow(listing.folders);
+    // Master files may include any file of their folder.
+    const wanted = listing.files.some((file) => MASTER_NAME.test(file))
+      ? [...listing.files, ...listing.others]
+      : listing.files;
+    const before = this.#signatures;
+    this.#signatures = new Map(wanted.flatMap((file) => entryOf(listing.signatures, file)));
+    return before ? changedFiles(before, this.#signatures) : [];
+  }
+
+  /** The changed ones of these; undefined where only a look at everything can tell. */
+  async #lookAt(paths: ReadonlySet<string>): Promise<readonly string[] | undefined> {
+    const signatures = this.#signatures;
+    if (!signatures) return undefined;
+    const hasMasters = [...signatures.keys()].some((file) => MASTER_NAME.test(file));
+    const changed: string[] = [];
+    for (const path of paths) {
+      const info = await stat(path).catch(() => undefined);
+      if (info ? !info.isFile() : this.#folders.has(path)) return undefined;
+      const before = signatures.get(path);
+      if (before === undefined && !hasMasters && !ZONE_FILE_NAME.test(path)) continue;
+      const now = info && signatureOf(info);
+      if (now === before) continue;
+      if (now === undefined) signatures.delete(path);
+      else signatures.set(path, now);
+      changed.push(path);
+    }
+    return changed.toSorted();
   }
 
   /** One watcher per folder; a folder that was replaced has another key, since its inode is part of it. */
@@ -179,7 +217,7 @@ class FolderWatch implements ZoneWatch {
     for (const [key, folder] of folders) {
       if (this.#watchers.has(key)) continue;
       try {
-        const watcher = watch(folder, { persistent: false }, () => this.#onEvent());
+        const watcher = watch(folder, { persistent: false }, (_event, name) => this.#onEvent(folder, name));
         watcher.on('error', () => {
           watcher.close();
           this.#watchers.delete(key);
@@ -191,109 +229,16 @@ class FolderWatch implements ZoneWatch {
     }
   }
 
-  #onEvent(): void {
+  #onEvent(folder: string, name: string | null): void {
+    // The folder itself has its own name in its events.
+    if (name === null || name === basename(folder) || (this.#named?.size ?? 0) >= NAMED_MAX) {
+      this.#named = undefined;
+    } else if (!name.startsWith('.')) this.#named?.add(join(folder, name));
+    else if (this.#named?.size === 0) return;
     if (this.#scanning) this.#again = true;
-    else this.#schedule(this.#debounceMs);
+    // Files that are written all the time are read all the same.
+    else if (this.#waits++ < WAITS_MAX) this.#schedule(this.#debounceMs);
   }
-}
-
-interface Listing {
-  readonly files: readonly string[];
-  /** In the folders, but not by their names zone files. */
-  readonly others: readonly string[];
-  /** Path with inode → path. */
-  readonly folders: ReadonlyMap<string, string>;
-  readonly problems: readonly Problem[];
-  readonly unreadable: readonly string[];
-}
-
-function ownersFirst(files: readonly string[], owners: ReadonlyMap<string, string>): readonly string[] {
-  const owning = new Set(owners.values());
-  return [...files.filter((file) => owning.has(file)), ...files.filter((file) => !owning.has(file))];
-}
-
-async function listZoneFiles(paths: readonly string[]): Promise<Listing> {
-  const files = new Set<string>();
-  const others: string[] = [];
-  const folders = new Map<string, string>();
-  const problems: Problem[] = [];
-  const unreadable: string[] = [];
-  const visit = async (path: string, depth: number): Promise<void> => {
-    try {
-      const info = await stat(path);
-      if (info.isFile()) {
-        if (depth === 0 || /\.(?:ya?ml|zone)$/i.test(path)) files.add(path);
-        else if (others.length < FILES_MAX) others.push(path);
-      }
-      if (!info.isDirectory() || depth > DEPTH_MAX) return;
-      folders.set(`${path} ${info.ino}`, path);
-      const names = await readdir(path);
-      for (const name of names.toSorted()) {
-        if (!name.startsWith('.') && files.size <= FILES_MAX) await visit(join(path, name), depth + 1);
-      }
-    } catch (error) {
-      problems.push(wholeFile(path, `cannot be read: ${reasonOf(error)}`));
-      unreadable.push(path);
-    }
-  };
-  for (const path of paths) await visit(path, 0);
-  const list = [...files];
-  if (list.length > FILES_MAX) {
-    problems.push(wholeFile(list[FILES_MAX]!, `is one too many: at most ${FILES_MAX} zone files are read`));
-  }
-  return { files: list.slice(0, FILES_MAX), others, folders, problems, unreadable };
-}
-
-type ReadResult = Omit<LoadedZone, 'file'> | { readonly problems: readonly Problem[] };
-
-async function readYaml(file: string, options: ZoneFileOptions): Promise<ReadResult> {
-  const text = await readText(file);
-  if (typeof text !== 'string') return { problems: [text] };
-  const result = loadZoneFile(file, text, options);
-  if ('problems' in result) return result;
-  return { zone: result.zone, text, version: versionOf(text) };
-}
-
-/** The `version` of a file that is all there is of its zone. */
-export function versionOf(text: string): string {
-  return createHash('sha256').update(text).digest('base64');
-}
-
-async function readMaster(file: string): Promise<ReadResult> {
-  try {
-    const { size } = await stat(file);
-    if (size <= MASTER_BYTES_MAX) return loadMasterFile(file, await readFile(file));
-    return { problems: [wholeFile(file, `is larger than ${MASTER_BYTES_MAX} bytes (256 MiB)`)] };
-  } catch (error) {
-    return { problems: [wholeFile(file, `cannot be read: ${reasonOf(error)}`)] };
-  }
-}
-
-/** Fatal decoding, so that a file in another encoding is not served with wrong characters. */
-async function readText(file: string): Promise<string | Problem> {
-  try {
-    const { size } = await stat(file);
-    if (size > YAML_BYTES_MAX) return wholeFile(file, `is larger than ${YAML_BYTES_MAX} bytes (16 MiB)`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
-  } catch (error) {
-    return wholeFile(
-      file,
-      error instanceof TypeError ? 'is not UTF-8' : `cannot be read: ${reasonOf(error)}`,
-    );
-  }
-}
-
-async function signaturesOf(files: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const signatures = new Map<string, string>();
-  for (const file of files) {
-    try {
-      const { ino, size, mtimeMs, ctimeMs } = await stat(file);
-      signatures.set(file, `${ino} ${size} ${mtimeMs} ${ctimeMs}`);
-    } catch {
-      // Deleted since it was listed: its absence is the change.
-    }
-  }
-  return signatures;
 }
 
 function changedFiles(
@@ -304,10 +249,7 @@ function changedFiles(
   return [...all].filter((file) => before.get(file) !== after.get(file)).toSorted();
 }
 
-function wholeFile(file: string, message: string): Problem {
-  return { file, line: 1, column: 1, path: '', message };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+function entryOf(map: ReadonlyMap<string, string>, key: string): readonly [string, string][] {
+  const value = map.get(key);
+  return value === undefined ? [] : [[key, value]];
 }

@@ -24,7 +24,7 @@ export function readRecords(draft: Draft, records: ZoneRecords, at: Path): void 
 }
 
 /** Relative to the zone; absolute with a trailing dot. Validation tells whether it is within the zone. */
-function ownerName(draft: Draft, key: string): ReturnType<typeof readName> {
+export function ownerName(draft: Draft, key: string): ReturnType<typeof readName> {
   if (key === '') return { text: draft.origin, wire: draft.originWire };
   if (key === '@') return { message: 'the name of the zone itself is written ""' };
   const zone = draft.origin.slice(0, -1);

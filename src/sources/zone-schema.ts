@@ -124,7 +124,7 @@ const Monitor = Type.Object(
 
 const Monitors = names('the name of a monitor', LIMITS.monitorsPerCalculated);
 
-/** A monitor that is made from others: exactly one of `all`, `any`, `not`, and `at_least` with `of`. */
+/** A monitor that is made from others: exactly one of `all`, `any`, `not`, `record`, and `at_least` with `of`. */
 const Calculated = Type.Object(
   {
     all: Type.Optional(Monitors),
@@ -132,10 +132,18 @@ const Calculated = Type.Object(
     not: Type.Optional(Type.String({ maxLength: 64, title: 'the name of a monitor' })),
     at_least: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.monitorsPerCalculated })),
     of: Type.Optional(Monitors),
+    record: Type.Optional(
+      Type.String({
+        maxLength: 1024,
+        title: 'the name of a dynamic record of this zone',
+        description: 'Up while any pool of this record is up.',
+      }),
+    ),
   },
   {
     ...strict,
-    title: 'a map such as { all: [web, db] }, { any: [a, b] }, { at_least: 2, of: [a, b, c] } or { not: a }',
+    title:
+      'a map such as { all: [web, db] }, { any: [a, b] }, { at_least: 2, of: [a, b, c] }, { not: a } or { record: db }',
   },
 );
 

@@ -36,6 +36,36 @@ export function formatZoneYaml(zone: Zone): string {
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
+/** The records of a zone as that file has them. What a record says is made when it is asked for: there may be a million. */
+export function zoneRecords(
+  zone: Zone,
+): readonly { readonly name: string; readonly types: string; readonly record: object }[] {
+  const ttl = frequentTtl(zone.rrsets);
+  return [...byName(zone).values()].flatMap((rrsets) => rrsets.map((rrset) => new LazyRecord(rrset, ttl)));
+}
+
+class LazyRecord {
+  readonly #rrset: StaticRRset;
+  readonly #ttl: number;
+
+  constructor(rrset: StaticRRset, ttl: number) {
+    this.#rrset = rrset;
+    this.#ttl = ttl;
+  }
+
+  get name(): string {
+    return this.#rrset.name;
+  }
+
+  get types(): string {
+    return typeName(this.#rrset.type);
+  }
+
+  get record(): object {
+    return recordOf(this.#rrset, this.#ttl);
+  }
+}
+
 function byName(zone: Zone): ReadonlyMap<string, readonly StaticRRset[]> {
   const names = new Map<string, StaticRRset[]>();
   for (const rrset of zone.rrsets) {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeFolders, temporaryFolder } from '../support/folder.js';
 import { startNode, type TestNode } from '../support/node.js';
 import { freePorts } from '../support/ports.js';
-import { endPrograms, meridian } from '../support/process.js';
+import { endPrograms, meridian, startMeridian } from '../support/process.js';
 
 const ZONE = `zone: cli.test
 ttl: 7
@@ -40,7 +40,8 @@ describe('meridian', () => {
     ['serve', ['--config']],
     ['proxy', ['--config']],
     ['check', ['<paths...>', '--config', '--json']],
-    ['explain', ['--subnet', '--api', '--token-file']],
+    ['explain', ['--subnet', '--down', '--api', '--token-file']],
+    ['simulate', ['--down', '--by', '--places', '--api', '--token-file']],
     ['status', ['--quiet', '--api', '--token-file']],
     ['geo lookup', ['--database', '--json']],
     ['query', ['--server', '--subnet', '--tcp']],
@@ -135,6 +136,23 @@ describe('meridian check', () => {
     expect(broken).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot read no.yaml: ENOENT') });
   });
 
+  it('compares quorums with the observers of the server', async () => {
+    const nodes = ['a', 'b'].map((node) => `{ url: "http://${node}", node: ${node} }`).join(', ');
+    writeFileSync(join(folder, 'one.yaml'), 'node: { name: dns-1 }\n');
+    writeFileSync(join(folder, 'three.yaml'), `node: { name: dns-1 }\nreport_to: [${nodes}]\n`);
+    mkdirSync(join(folder, 'quorum'));
+    const zone = `${ZONE}monitors: { own: { type: tcp, port: 1, quorum: 3 } }\n`;
+    writeFileSync(join(folder, 'quorum/cli.test.yaml'), zone);
+    const check = (...config: string[]) => meridian(['check', 'quorum', ...config], { cwd: folder });
+    expect(await check('-c', 'three.yaml')).toMatchObject({ code: 0, stderr: '' });
+    expect(await check()).toMatchObject({ code: 0, stderr: '' });
+    const { code, stderr } = await check('-c', 'one.yaml');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /cli\.test\.yaml:\d+:\d+: monitors\.own\.quorum: is more than the observers, 1: this node alone/,
+    );
+  });
+
   it.each([
     { path: 'missing.yaml', says: 'missing.yaml:1:1: cannot be read: ENOENT' },
     { path: 'none', says: 'no zone files found' },
@@ -155,6 +173,13 @@ describe('meridian status', () => {
   it('gives the same as JSON', async () => {
     const { stdout } = await here('status', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ node: 'dns-test', zones: [{ zone: 'cli.test.' }] });
+  });
+
+  it('prints it again and again with --watch', async () => {
+    const args = ['status', '--watch', '--api', node.api];
+    const again = /(?:dns-test: Meridian[\s\S]*?){2}/;
+    const program = await startMeridian(args, again, { cwd: node.folder });
+    expect((await program.end('SIGINT')).stderr).toBe('');
   });
 
   it('prints nothing with --quiet, for the health check of a container', async () => {
@@ -189,7 +214,7 @@ describe('the token of a command', () => {
   it('is asked for where there is none', async () => {
     const { stderr } = await meridian(['status', '--api', node.api], { cwd: temporaryFolder() });
     expect(stderr).toContain('401');
-    expect(stderr).toContain('no token found: --token-file');
+    expect(stderr).toContain('no token was found: name its file with --token-file');
   });
 });
 
@@ -201,11 +226,16 @@ describe('meridian explain', () => {
       'www.cli.test. A for 53.0.0.0/8 (DE)',
       '  - www.cli.test. is a name of the zone cli.test.',
       expect.stringMatching(/^ {2}- client 53\.0\.0\.0\/8 shares the decision with all of its \/\d+$/),
-      '  - rule 1 (EU) leads to pool eu',
+      expect.stringMatching(/^ {2}- rule 1 \(EU\) leads to pool eu \(.*cli\.test\.yaml:9\)$/),
       '  - pool eu (A): weight 1 of 1 is up, it serves',
       '  - answered: 192.0.2.1 (weight 1)',
       expect.stringMatching(/^= NOERROR, scope \/\d+$/),
       '  www.cli.test. 7 A 192.0.2.1',
+      expect.stringContaining("TTL: the record's own, 7 s"),
+      expect.stringContaining('scope: all of 53.0.0.0/'),
+      'what would change it:',
+      '  - if the only endpoint of pool eu that is up went down: eu, although all is down',
+      '  - a client that no other rule is for would match rule 2: us',
       '',
     ]);
   });
@@ -217,6 +247,32 @@ describe('meridian explain', () => {
   ])('ends with 1 and says what is wrong: $args', async ({ args, says }) => {
     const { code, stderr } = await here('explain', ...args);
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(says) });
+  });
+});
+
+describe('meridian simulate', () => {
+  it('says who gets what, and what moves', async () => {
+    const args = ['www.cli.test', '--by', 'continent', '--places', '2', '--down', 'pool:eu'];
+    const { code, stdout } = await here('simulate', ...args);
+    expect(code).toBe(0);
+    const [title, , summary] = stdout.split('\n');
+    expect(title).toBe('www.cli.test. A, as if pool:eu was down');
+    // The record fails open: the only pool of the rule answers all the same.
+    expect(summary).toMatch(/^IPv4: .* addresses; nobody would get something else$/);
+    expect(stdout).toMatch(/^NA .* us 100 % {2}█+$/m);
+  });
+
+  it.each([
+    { args: ['www.cli.test', '--down', 'mars'], code: 1, says: 'no region, pool or endpoint is called mars' },
+    { args: ['text.cli.test', 'TXT'], code: 1, says: 'is not dynamic' },
+    { args: ['www.cli.test', '--by', 'planet'], code: 2, says: '--by: planet is none of' },
+    { args: ['www.cli.test', '--places', 'many'], code: 2, says: '--places: want 0 to 1000' },
+  ])('says what is wrong: $args', async ({ args, code, says }) => {
+    const result = await here('simulate', ...args);
+    expect({ code: result.code, stderr: result.stderr }).toEqual({
+      code,
+      stderr: expect.stringContaining(says),
+    });
   });
 });
 

@@ -1,10 +1,24 @@
+import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ProxyNode, startProxyNode } from '../../src/compose/proxy-node.js';
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type ProxyModel } from '../../src/core/balance/model.js';
+import type { ProxyNode } from '../../src/compose/proxy-node.js';
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_OUTLIER,
+  DEFAULT_TIMEOUTS,
+  type ProxyModel,
+} from '../../src/core/balance/model.js';
 import type { Report } from '../../src/core/health/report.js';
 import { CHECK, endAll, exchange, FakeChecker, httpBackend, ok, QUIET, waitFor } from './proxy-rig.js';
+
+const FILE = join(import.meta.dirname, '../../dist/compose/proxy-node.js');
+const isBuilt = existsSync(FILE);
+const { startProxyNode } = isBuilt
+  ? ((await import(pathToFileURL(FILE).href)) as typeof import('../../src/compose/proxy-node.js'))
+  : { startProxyNode: null as never };
 
 const started: (() => Promise<void>)[] = [];
 
@@ -18,6 +32,7 @@ function modelOf(ports: readonly number[], changes: Partial<ProxyModel> = {}): P
   return {
     node: { name: 'proxy-eu-1', region: 'eu-west' },
     workers: 2,
+    io: 'auto',
     reportTo: [],
     admin: { listen: any },
     listeners: [
@@ -70,7 +85,13 @@ async function receiver(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, reports, tokens, server };
 }
 
-describe('startProxyNode()', () => {
+/** Again and again, until it is so. */
+async function untilAsync(condition: () => Promise<boolean>): Promise<void> {
+  for (let n = 0; n < 1_000; n++) if (await condition()) return;
+  throw new Error('waited in vain');
+}
+
+describe.skipIf(!isBuilt)('startProxyNode()', () => {
   it('serves, and tells what it does in its administration', async () => {
     const port = await httpBackend(() => ok('hello'));
     const node = await start(modelOf([port]));
@@ -83,7 +104,7 @@ describe('startProxyNode()', () => {
     expect((await fetch(`${admin}/v1/status`, { method: 'POST' })).status).toBe(405);
     const metrics = await (await fetch(`${admin}/metrics`)).text();
     expect(metrics).toContain(
-      'meridian_proxy_requests_total{listener="127.0.0.1:0",pool="web",status="2xx"} 1',
+      `meridian_proxy_requests_total{listener="127.0.0.1:${node.ports[0]}",pool="web",status="2xx"} 1`,
     );
     expect(metrics).toContain(`meridian_proxy_endpoint_up{pool="web",endpoint="127.0.0.1:${port}"} 1`);
     const status = await (await fetch(`${admin}/v1/status`)).json();
@@ -113,6 +134,27 @@ describe('startProxyNode()', () => {
     expect(good.reports.at(-1)!.sequence).toBeGreaterThan(good.reports[0]!.sequence);
     await node.close();
     await waitFor(() => good.reports.at(-1)!.state === 'draining', 'the last report');
+  });
+
+  it('ends an ejection in the workers when a check is good', async () => {
+    let asked = 0;
+    const bad = await httpBackend(() => {
+      asked++;
+      return 'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n';
+    });
+    const good = await httpBackend(() => ok('good'));
+    const checker = new FakeChecker();
+    const model = modelOf([bad, good], { workers: 1 });
+    const pools = [{ ...model.pools[0]!, outlier: { ...DEFAULT_OUTLIER, consecutive: 1 } }];
+    const node = await start({ ...model, pools }, checker);
+    const get = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+    for (let n = 0; n < 10; n++) await exchange(node.ports[0]!, get);
+    expect(asked).toBe(1);
+    checker.pass(`web/127.0.0.1:${bad}`);
+    await untilAsync(async () => {
+      await exchange(node.ports[0]!, get);
+      return asked > 1;
+    });
   });
 
   it('gives a failure that names the key when a port is taken', async () => {

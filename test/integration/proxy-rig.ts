@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { beforeEach, describe } from 'vitest';
 import {
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
@@ -14,9 +15,19 @@ import {
   type ProxyModel,
   type ProxyTimeouts,
 } from '../../src/core/balance/model.js';
+import { EMPTY_LOCATIONS } from '../../src/core/geo/location.js';
+import { type CompressionModel, DEFAULT_COMPRESSION } from '../../src/core/http/compression.js';
+import type { RouteModel } from '../../src/core/http/route.js';
+import { compileAccess } from '../../src/core/limit/access-trie.js';
+import { accessListsIn } from '../../src/core/limit/limit-identity.js';
+import type { Encoders } from '../../src/proxy/compression/encoder.js';
+import { ZlibEncoders } from '../../src/proxy/compression/zlib-encoders.js';
+import { EndpointWatch } from '../../src/proxy/endpoint-watch.js';
 import type { HealthChecker } from '../../src/proxy/health-checker.js';
-import { SYSTEM_TIMERS } from '../../src/proxy/modules.js';
+import { LimitStore } from '../../src/proxy/limit/limit-store.js';
+import { Protection } from '../../src/proxy/limit/protection.js';
 import { RegionalProxy } from '../../src/proxy/regional-proxy.js';
+import { networkUnavailable, startNetwork } from '../support/network-rig.js';
 
 export const QUIET = { info() {}, warn() {}, error() {} };
 
@@ -24,8 +35,17 @@ export const QUIET = { info() {}, warn() {}, error() {} };
 export class FakeChecker implements HealthChecker {
   readonly watched = new Map<string, (up: boolean, detail: string) => void>();
 
-  watch(key: string, _a: unknown, _c: HealthCheck, onChange: (up: boolean, detail: string) => void): void {
+  readonly #onGood = new Map<string, () => void>();
+
+  watch(
+    key: string,
+    _a: unknown,
+    _c: HealthCheck,
+    onChange: (up: boolean, detail: string) => void,
+    onGood?: () => void,
+  ): void {
     this.watched.set(key, onChange);
+    if (onGood !== undefined) this.#onGood.set(key, onGood);
   }
   unwatch(key: string): void {
     this.watched.delete(key);
@@ -37,6 +57,11 @@ export class FakeChecker implements HealthChecker {
     const onChange = this.watched.get(key);
     if (onChange === undefined) throw new Error(`nobody watches ${key}`);
     onChange(up, up ? 'ok' : 'refused');
+  }
+
+  /** A good check that changes nothing. */
+  pass(key: string): void {
+    this.#onGood.get(key)?.();
   }
 }
 
@@ -98,10 +123,29 @@ export function ok(body: string, extra = ''): string {
   return `HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${extra}\r\n${body}`;
 }
 
+let io: 'batched' | 'portable' = 'portable';
+
+/** Runs tests in both tiers, where the machine has both. */
+export function inBothTiers(name: string, tests: () => void): void {
+  for (const tier of ['batched', 'portable'] as const) {
+    const missing = tier === 'batched' ? networkUnavailable : undefined;
+    describe.skipIf(missing !== undefined)(`${name}, ${tier} tier`, () => {
+      beforeEach(() => {
+        io = tier;
+      });
+      tests();
+    });
+  }
+}
+
 export interface Rig {
   readonly proxy: RegionalProxy;
+  readonly model: ProxyModel;
   readonly port: number;
   readonly checker: FakeChecker;
+  readonly limits: LimitStore;
+  /** As a proxy that ends: what is in progress has so much time. */
+  drain(ms: number): Promise<void>;
 }
 
 export async function startRig(setup: {
@@ -111,20 +155,33 @@ export async function startRig(setup: {
   readonly timeouts?: Partial<ProxyTimeouts>;
   readonly limits?: Partial<ProxyLimits>;
   readonly trusted?: readonly string[];
+  readonly routes?: readonly RouteModel[];
+  readonly compression?: Partial<CompressionModel>;
+  readonly encoders?: Encoders;
+  /** Limits and lists of the listener. */
+  readonly guarded?: Pick<
+    Extract<ListenerModel, { protocol: 'http' }>,
+    'limits' | 'access' | 'sources' | 'headersFrom' | 'admission' | 'handshakes'
+  >;
+  /** Beside `web`. */
+  readonly pools?: readonly PoolModel[];
 }): Promise<Rig> {
   const listen = { host: '127.0.0.1', port: 0 };
   const listener: ListenerModel =
     setup.protocol === 'tcp'
-      ? { protocol: 'tcp', listen, pool: 'web' }
+      ? { protocol: 'tcp', listen, pool: 'web', ...setup.guarded }
       : {
           protocol: 'http',
           listen,
-          routes: [{ match: { pathPrefix: '/' }, pool: 'web' }],
+          routes: setup.routes ?? [{ match: { pathPrefix: '/' }, pool: 'web' }],
           trusted: setup.trusted ?? [],
+          ...(setup.compression && { compression: { ...DEFAULT_COMPRESSION, ...setup.compression } }),
+          ...setup.guarded,
         };
   const model: ProxyModel = {
     node: { name: 'p1', region: 'r1' },
     workers: 1,
+    io,
     reportTo: [],
     admin: null,
     listeners: [listener],
@@ -135,23 +192,46 @@ export async function startRig(setup: {
         endpoints: setup.ports.map((port) => ({ address: { host: '127.0.0.1', port }, weight: 1 })),
         ...setup.pool,
       },
+      ...(setup.pools ?? []),
     ],
     timeouts: { ...DEFAULT_TIMEOUTS, ...setup.timeouts },
     limits: { ...DEFAULT_LIMITS, ...setup.limits },
   };
   const checker = new FakeChecker();
-  const proxy = new RegionalProxy(model, {
-    log: QUIET,
-    checker,
-    clock: () => performance.now(),
-    timers: SYSTEM_TIMERS,
-    onHealthChange() {},
+  const { network, close } = startNetwork(io);
+  const limits = new LimitStore({ key: [1, 2], tells: false, clock: () => network.nowMs });
+  limits.use(
+    model,
+    new Map(accessListsIn(model).map((list) => [list.name, compileAccess(list, EMPTY_LOCATIONS)])),
+  );
+  const plan = limits.plan(0);
+  const protection = plan === null ? null : new Protection(plan, () => network.nowMs);
+  const proxy = new RegionalProxy(model, network, {
+    protection,
+    encoders: setup.encoders ?? new ZlibEncoders(),
   });
-  proxy.startChecks();
+  new EndpointWatch(
+    model.pools,
+    checker,
+    ({ pool, endpoint, up, detail }) => proxy.judge(pool, endpoint, up, detail),
+    (pool, endpoint) => proxy.passed(pool, endpoint),
+  );
   const failures = await proxy.listen();
   if (failures.length > 0) throw new Error(failures[0]!.message);
-  cleanups.push(() => proxy.close(0));
-  return { proxy, port: proxy.listeners[0]!.port, checker };
+  cleanups.push(() => {
+    proxy.destroy();
+    close();
+  });
+  const drain = async (ms: number): Promise<void> => {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      proxy.drain(resolve);
+      timer = setTimeout(resolve, ms);
+    });
+    clearTimeout(timer);
+    proxy.destroy();
+  };
+  return { proxy, model, port: proxy.listeners[0]!.port, checker, drain, limits };
 }
 
 /** A raw client: what it received so far, and whether and how the connection ended. */

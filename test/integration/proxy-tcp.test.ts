@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
-import { backend, CHECK, client, endAll, startRig, waitFor } from './proxy-rig.js';
+import { afterEach, expect, it } from 'vitest';
+import { backend, CHECK, client, endAll, inBothTiers, startRig, waitFor } from './proxy-rig.js';
 
 afterEach(endAll);
 
-describe('a TCP listener', () => {
+inBothTiers('a TCP listener', () => {
   it('carries bytes both ways, and each half-close by itself', async () => {
     const port = await backend((socket) => {
       let all = '';
@@ -21,7 +21,7 @@ describe('a TCP listener', () => {
     raw.socket.end();
     expect(await raw.untilEnd()).toBe('greeting answer to question');
     expect(raw.error).toBeNull();
-    await waitFor(() => rig.proxy.counters()[0]!.active === 0, 'the session to be forgotten');
+    await waitFor(() => rig.proxy.listeners[0]!.counters.active === 0, 'the session to be forgotten');
     expect(rig.proxy.pools.get('web')!.activeOf(0)).toBe(0);
   });
 
@@ -57,7 +57,7 @@ describe('a TCP listener', () => {
     const rig = await startRig({ ports: [port], protocol: 'tcp' });
     const raw = client(rig.port).send(Buffer.alloc(size, 1));
     raw.socket.end();
-    const counters = rig.proxy.counters()[0]!;
+    const counters = rig.proxy.listeners[0]!.counters;
     let before = -1;
     await waitFor(() => {
       const still = counters.bytesIn > 0 && counters.bytesIn === before;
@@ -110,7 +110,7 @@ describe('a TCP listener', () => {
     const rig = await startRig({ ports: [port], protocol: 'tcp' });
     const raw = client(rig.port).send('a');
     await raw.until((t) => t === 'a');
-    const closed = rig.proxy.close(5_000);
+    const closed = rig.drain(5_000);
     raw.send('b');
     await raw.until((t) => t === 'ab');
     raw.socket.end();

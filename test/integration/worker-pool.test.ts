@@ -55,7 +55,8 @@ describe.each(['batched', 'portable'] as const)('WorkerPool on the %s tier', (io
     };
   });
 
-  async function start(count: number): Promise<void> {
+  /** `meanwhile`: called while the first worker starts. */
+  async function start(count: number, meanwhile: () => Promise<void> = async () => {}): Promise<void> {
     workers.length = 0;
     process.on('worker', onWorker);
     address = await modules.port.claimAddress({ host: '127.0.0.1', port: 0 });
@@ -79,7 +80,9 @@ describe.each(['batched', 'portable'] as const)('WorkerPool on the %s tier', (io
       error: (_: object, message: string) => void logged.push(message),
     };
     pool = new modules.pool.WorkerPool(options, snapshot(1), health, { log, seed: () => 1 });
-    await pool.start(count);
+    const started = pool.start(count);
+    await meanwhile();
+    await started;
   }
 
   /** `www` answers 192.0.2.<id>; `fallback` 192.0.2.101, or .102 while .101 is down. */
@@ -109,6 +112,20 @@ records:
   afterEach(async () => {
     process.off('worker', onWorker);
     await pool?.close();
+  });
+
+  test('has not published a snapshot while a worker that was given another one starts', async () => {
+    let isPublished = false;
+    let published = Promise.resolve();
+    await start(1, async () => {
+      published = pool.publish(snapshot(2)).then(() => {
+        isPublished = true;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(isPublished).toBe(false);
+    });
+    await published;
+    expect(await ask(3)).toEqual(new Set(['192.0.2.2']));
   });
 
   test('answers over UDP and TCP', async () => {

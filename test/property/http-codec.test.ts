@@ -13,7 +13,6 @@ const CONTEXT = {
   proto: 'http',
   trusted: true,
   via: 'm',
-  defaultHost: 'd',
 } as const;
 
 const chunkedBody = fc
@@ -90,7 +89,7 @@ describe('Head', () => {
         let length = 0;
         for (const piece of pieces(VALID, at)) {
           expect(length).toBe(0);
-          if (piece !== '') window.append(bytesOf(piece));
+          append(window, bytesOf(piece));
           length = head.parse(window.bytes, window.start, window.end);
           if (length > 0) break;
         }
@@ -117,7 +116,8 @@ describe('Head', () => {
         if (head.parse(bytes, 0, bytes.length) <= 0) return;
         const facts = judgeRequest(head);
         if (!facts.ok) return;
-        const written = writeRequestHead(head, facts, CONTEXT);
+        const out = new Uint8Array(4096);
+        const written = out.subarray(0, writeRequestHead(out, head, facts, CONTEXT, 'd'));
         const again = new Head('request');
         expect(again.parse(written, 0, written.length)).toBe(written.length);
         const forwarded = judgeRequest(again);
@@ -173,7 +173,7 @@ describe('normalisePath()', () => {
 });
 
 describe('ByteWindow', () => {
-  it('holds what was appended and not yet consumed, and never changes bytes it gave out', () => {
+  it('holds what was appended and not yet consumed, when the array it came in is used again', () => {
     const step = fc.oneof(
       fc.uint8Array({ minLength: 1, maxLength: 50 }).map((bytes) => ({ bytes })),
       fc.nat(60).map((count) => ({ count })),
@@ -182,22 +182,35 @@ describe('ByteWindow', () => {
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const window = new ByteWindow();
         let model: number[] = [];
-        const given: { view: Uint8Array; was: number[] }[] = [];
         for (const one of steps) {
           if ('bytes' in one) {
-            window.append(one.bytes);
             model.push(...one.bytes);
+            append(window, one.bytes);
           } else {
             const count = Math.min(one.count, window.length);
-            const view = window.bytes.subarray(window.start, window.start + count);
-            given.push({ view, was: [...view] });
             window.consume(count);
             model = model.slice(count);
           }
           expect([...window.bytes.subarray(window.start, window.end)]).toEqual(model);
         }
-        for (const { view, was } of given) expect([...view]).toEqual(was);
       }),
     );
   });
+
+  it('shows bytes that came into an empty window where they are', () => {
+    const window = new ByteWindow();
+    const bytes = bytesOf('..abc..');
+    window.append(bytes, 2, 5);
+    expect([window.bytes, window.start, window.end]).toEqual([bytes, 2, 5]);
+    expect(window.bytes).toBe(bytes);
+  });
 });
+
+/** As a connection does it: the array is overwritten afterwards. */
+function append(window: ByteWindow, bytes: Uint8Array): void {
+  const buffer = new Uint8Array(bytes.length + 10);
+  buffer.set(bytes, 5);
+  if (bytes.length > 0) window.append(buffer, 5, 5 + bytes.length);
+  window.settle();
+  buffer.fill(0xff);
+}

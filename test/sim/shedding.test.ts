@@ -77,8 +77,10 @@ describe('load shedding in a closed loop', () => {
   });
 
   it('never lets more than half of the regions shed more than half', () => {
-    const regions = [steady(500), steady(500), steady(500), steady(5)];
+    // There is room enough elsewhere: three of four would shed nearly all.
+    const regions = [steady(500), steady(500), steady(500), steady(5, 100_000)];
     const { shares } = simulateShedding({ ...OPTIONS, regions });
+    expect(Math.max(...shares.at(-1)!)).toBeGreaterThan(0.7);
     for (const row of shares)
       expect(row.filter((share) => share > 0.5 + 1 / 256).length).toBeLessThanOrEqual(2);
   });

@@ -4,7 +4,8 @@
  * the clocks are made up.
  */
 
-import { HealthWatch, type Transition } from '../../src/control/health-watch.js';
+import { HealthWatch } from '../../src/control/health-watch.js';
+import type { Transition } from '../../src/control/transitions.js';
 import { answer } from '../../src/core/answer/answer.js';
 import { compileSnapshot } from '../../src/core/answer/compile.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
@@ -16,14 +17,13 @@ import { type HealthTarget, healthTargets } from '../../src/core/zone/targets.js
 import type { ReportFetch } from '../../src/report/delivery.js';
 import { Reporter } from '../../src/report/reporter.js';
 import { packet } from '../support/packet.js';
-import { readZone, zoneText } from '../support/query-rig.js';
+import { readZone } from '../support/query-rig.js';
 import { Dice } from './dice.js';
 import { Network } from './network.js';
+import { ReportRules } from './report-rules.js';
+import { REGIONS, regionOf, WEIGHTS, zoneOf } from './sim-zone.js';
+import { VerdictHistory } from './verdict-history.js';
 import { VirtualTime } from './virtual-time.js';
-
-export const REGIONS = ['eu', 'us', 'ap'] as const;
-export const MONITOR = { intervalMs: 5000, timeoutMs: 2000, fall: 3, rise: 2, rampMs: 20_000 } as const;
-export const WEIGHTS = [3, 1] as const;
 
 /** 2023-11-14: clocks start here, give or take their skew. */
 const EPOCH_MS = 1_700_000_000_000;
@@ -33,7 +33,10 @@ const QUIET = { info() {}, warn() {} };
 export interface SimEndpoint {
   readonly address: string;
   readonly region: string;
+  /** It serves: what is true. */
   alive: boolean;
+  /** It answers probes; a proxy may do that though nothing behind it serves. */
+  answers: boolean;
   /** When it last came or went, virtual milliseconds. */
   sinceMs: number;
 }
@@ -57,6 +60,9 @@ export interface NodeLife {
   readonly health: HealthWatch;
   readonly reporter: Reporter;
   readonly query: Query;
+  /** What it took of the reports that reached it. */
+  readonly heard: ReportRules;
+  readonly history: VerdictHistory;
   /** Ends every timer of this life. */
   readonly end: () => void;
 }
@@ -77,6 +83,8 @@ export class World {
   readonly nodes: readonly SimNode[];
   readonly proxies: readonly SimProxy[];
   readonly endpoints: ReadonlyMap<string, SimEndpoint>;
+  /** The first report that was taken or ignored against the rules, or verdict that changed against them. */
+  broken: string | undefined;
   readonly #onTransition: WorldOptions['onTransition'];
 
   constructor({ seed, nodes, onTransition }: WorldOptions) {
@@ -87,7 +95,13 @@ export class World {
     this.targets = healthTargets(this.zone);
     const direct = REGIONS.flatMap((region, r) =>
       WEIGHTS.map(
-        (_, i): SimEndpoint => ({ address: `10.0.${r}.${i + 1}`, region, alive: true, sinceMs: 0 }),
+        (_, i): SimEndpoint => ({
+          address: `10.0.${r}.${i + 1}`,
+          region,
+          alive: true,
+          answers: true,
+          sinceMs: 0,
+        }),
       ),
     );
     this.proxies = REGIONS.map((region, r) => {
@@ -96,13 +110,16 @@ export class World {
         address: `10.1.${r}.1`,
         region,
         alive: true,
+        answers: true,
         sinceMs: 0,
         reporter: null,
       };
     });
     this.endpoints = new Map([...direct, ...this.proxies].map((endpoint) => [endpoint.address, endpoint]));
+    // Half of the larger worlds have most of their nodes in one region.
+    const isCrowded = nodes >= 5 && seed % 8 >= 4;
     this.nodes = Array.from({ length: nodes }, (_, i) => {
-      const region = REGIONS[i % REGIONS.length]!;
+      const region = regionOf(i, isCrowded ? Math.floor(nodes / 2) + 1 : 0);
       return { name: `dns-${i}`, region, skewMs: this.dice.between(-60_000, 60_000), life: null };
     });
     for (const node of this.nodes) this.startNode(node);
@@ -133,7 +150,12 @@ export class World {
       },
     );
     if (!health.watch(targets)) throw new Error('too many targets');
-    health.onTransition((transition) => this.#onTransition(node, transition));
+    const history = new VerdictHistory();
+    health.onTransition((transition) => {
+      const wrong = history.note(transition.target.key, transition.state, time.clock());
+      if (wrong) this.broken ??= `${node.name}: ${transition.target.host} ${wrong}`;
+      this.#onTransition(node, transition);
+    });
     const { snapshot } = compileSnapshot({
       id: 1,
       zones: [this.zone],
@@ -164,7 +186,8 @@ export class World {
       health.close();
       reporter.close();
     };
-    node.life = { sinceMs: time.clock(), health, reporter, query, end };
+    const heard = new ReportRules();
+    node.life = { sinceMs: time.clock(), health, reporter, query, heard, history, end };
   }
 
   stopNode(node: SimNode): void {
@@ -172,12 +195,19 @@ export class World {
     node.life = null;
   }
 
-  setEndpoint(endpoint: SimEndpoint, alive: boolean): void {
+  /** Kills an endpoint, or brings it back. A proxy that is `hollow` goes on, with nothing behind it that serves. */
+  setEndpoint(endpoint: SimEndpoint, alive: boolean, hollow: boolean = false): void {
     if (endpoint.alive === alive) return;
+    const wasHollow = endpoint.answers;
     endpoint.alive = alive;
+    endpoint.answers = alive || hollow;
     endpoint.sinceMs = this.time.clock();
     const proxy = this.proxies.find((one) => one === endpoint);
     if (!proxy) return;
+    if (hollow || (alive && wasHollow)) {
+      proxy.reporter?.changed();
+      return;
+    }
     proxy.reporter?.close();
     proxy.reporter = null;
     if (alive) this.#startProxy(proxy);
@@ -210,9 +240,9 @@ export class World {
   }
 
   #startProxy(proxy: SimProxy): void {
-    const life = this.time.clock();
-    const alive = () => proxy.alive && proxy.sinceMs <= life;
-    proxy.reporter = new Reporter(
+    let reporter: Reporter | null = null;
+    const alive = () => proxy.answers && proxy.reporter === reporter;
+    reporter = new Reporter(
       { node: proxy.name, region: proxy.region, receivers: this.#receivers(proxy.name) },
       {
         wallMs: () => EPOCH_MS + this.time.clock(),
@@ -223,10 +253,11 @@ export class World {
         random: this.dice.random,
         fetch: this.#fetchFrom(proxy.name),
         log: QUIET,
-        services: () => [{ service: 'web', endpoints: 2, healthy: 2 }],
+        services: () => [{ service: 'web', endpoints: 2, healthy: proxy.alive ? 2 : 0 }],
       },
     );
-    proxy.reporter.start();
+    proxy.reporter = reporter;
+    reporter.start();
   }
 
   #receivers(from: string) {
@@ -245,7 +276,8 @@ export class World {
       this.time.setTimeout(() => settle(false, 'timeout'), timeoutMs);
       const mute = this.dice.chance(0.5);
       this.network.roundTrip(node.name, host, () => {
-        if (endpoint?.alive) settle(true, 'ok');
+        // Now and then one is lost: fewer than fall.
+        if (endpoint?.answers && !this.dice.chance(LOST_PART)) settle(true, 'ok');
         else if (!mute) settle(false, 'refused');
       });
     });
@@ -256,42 +288,23 @@ export class World {
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
         const to = new URL(url).host;
+        const sentMs = this.time.clock();
         this.network.send(from, to, () => {
-          const life = this.nodes.find(({ name }) => name === to)?.life;
-          if (!life) return;
-          const outcome = JSON.stringify(life.health.report(JSON.parse(body) as Report));
+          const node = this.nodes.find(({ name }) => name === to);
+          if (!node?.life) return;
+          const report = JSON.parse(body) as Report;
+          const taken = node.life.health.report(report);
+          const nowMs = this.time.clock();
+          const times = { clockMs: EPOCH_MS + node.skewMs + nowMs, sentMs, nowMs };
+          const wrong = node.life.heard.check(report, taken, times);
+          if (wrong) this.broken ??= `${to}: ${wrong}`;
+          const outcome = JSON.stringify(taken);
           this.network.send(to, from, () => resolve({ ok: true, status: 200, text: async () => outcome }));
         });
       });
   }
 }
 
+const LOST_PART = 0.02;
 const SOURCE = Uint8Array.of(192, 0, 2, 200);
 const QUESTIONS = new Map<string, Uint8Array>();
-
-function zoneOf(minObservers: number): string {
-  const seconds = (ms: number) => `${ms / 1000}s`;
-  const { intervalMs, timeoutMs, fall, rise, rampMs } = MONITOR;
-  const direct = REGIONS.map((region, r) => {
-    const endpoints = WEIGHTS.map((weight, i) => `{ A: 10.0.${r}.${i + 1}, weight: ${weight} }`);
-    return `  ${region}: { monitor: m, min_up: 0.25, endpoints: [${endpoints.join(', ')}] }\n`;
-  });
-  const proxied = REGIONS.map(
-    (region, r) =>
-      `  p-${region}: { monitor: m, endpoints: [{ A: 10.1.${r}.1, proxy: proxy-${region}, service: web }] }\n`,
-  );
-  return zoneText(
-    'sim.test',
-    `monitors:
-  m:
-    { type: tcp, port: 80, interval: ${seconds(intervalMs)}, timeout: ${seconds(timeoutMs)}, fall: ${fall},
-      rise: ${rise}, min_observers: ${minObservers}, ramp: ${seconds(rampMs)}, hold_down: 1m }
-pools:
-${[...direct, ...proxied].join('')}
-records:
-  www: { type: A, ttl: 30, fail: open, dynamic: { steering: failover, pools: [eu, us, ap] } }
-  all: { type: A, ttl: 30, fail: open, dynamic: { steering: weighted, pools: { eu: 50, us: 30, ap: 20 } } }
-  proxied: { type: A, ttl: 30, fail: open, dynamic: { steering: failover, pools: [p-eu, p-us, p-ap] } }
-`,
-  );
-}

@@ -1,5 +1,11 @@
 import { ControlPlane } from '../../src/control/control-plane.js';
+import { type BusEvent, EventBus } from '../../src/control/event-bus.js';
 import { HealthWatch } from '../../src/control/health-watch.js';
+import { memoryRevisions, type RevisionBook } from '../../src/control/revisions.js';
+import { RolloutPools } from '../../src/control/rollout-pools.js';
+import { Rollouts } from '../../src/control/rollouts.js';
+import { Steering } from '../../src/control/steering.js';
+import { SteeringMarks } from '../../src/control/steering-marks.js';
 import { ZoneLoader } from '../../src/control/zone-loader.js';
 import type { Snapshot } from '../../src/core/answer/snapshot.js';
 import type { Check } from '../../src/probe/probe.js';
@@ -21,12 +27,19 @@ export class ControlRig {
   /** Hosts whose probes fail. */
   readonly down: Set<string> = new Set();
   readonly health: HealthWatch;
+  readonly book: RevisionBook;
+  readonly steering: Steering;
+  readonly rollouts: Rollouts;
+  /** What was published on the bus of rollouts. */
+  readonly events: BusEvent[] = [];
   readonly control: ControlPlane;
   /** Called with each snapshot; `publish` waits for what it returns. */
   onPublish: (snapshot: Snapshot) => Promise<void> = () => Promise.resolve();
 
-  constructor() {
+  /** `book`: one that lives longer than this control plane. */
+  constructor(book?: RevisionBook) {
     const { time } = this;
+    this.book = book ?? memoryRevisions({ now: time.clock });
     const note = (facts: object, message: string) =>
       void this.logged.push(`${message} ${JSON.stringify(facts)}`);
     const log = { info: note, warn: note, error: note };
@@ -42,8 +55,29 @@ export class ControlRig {
       random: () => 0,
       log,
     });
+    this.steering = new Steering({
+      book: this.book,
+      marks: new SteeringMarks(),
+      words: this.health.table,
+      now: time.clock,
+      timers: time,
+      log,
+    });
+    const bus = new EventBus(time.clock);
+    bus.listen((event) => this.events.push(event));
+    this.rollouts = new Rollouts({
+      steering: this.steering,
+      pools: new RolloutPools(this.steering.marks, this.health),
+      reports: () => this.health.proxyReports,
+      now: time.clock,
+      timers: time,
+      log,
+      events: bus,
+    });
     this.control = new ControlPlane({
       health: this.health,
+      steering: this.steering,
+      rollouts: this.rollouts,
       loader: new ZoneLoader({ now: time.clock }),
       publish: (snapshot) => {
         this.published.push(snapshot);
@@ -83,6 +117,8 @@ export class ControlRig {
   }
 
   close(): void {
+    this.rollouts.close();
+    this.steering.close();
     this.health.close();
   }
 }

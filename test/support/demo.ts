@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { freePorts } from './ports.js';
 import { type Program, startMeridian } from './process.js';
+import { processorMs } from './processor-time.js';
 
 export interface TestDemo {
   readonly program: Program;
   readonly ports: Readonly<Record<DemoPort, number>>;
-  /** Milliseconds from the start of the process to its introduction. */
+  /** From the start of the process to its introduction: milliseconds, and how many of them it worked. */
   readonly startedInMs: number;
+  readonly startedWithMs: number;
   readonly state: string;
   /** Stops or starts the endpoints of a region, with the demo's own switch. */
   turn(region: string, action: 'stop' | 'start'): Promise<void>;
@@ -43,6 +45,7 @@ export async function startDemo(folder: string, zones?: string): Promise<TestDem
     program,
     ports,
     startedInMs: performance.now() - fromMs,
+    startedWithMs: processorMs(program.pid),
     state: join(folder, 'state'),
     async turn(region, action) {
       const url = `http://127.0.0.1:${ports['switch-port']}/${region}/${action}`;

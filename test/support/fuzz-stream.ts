@@ -13,6 +13,7 @@ const MESSAGES_MAX = 12;
 
 /** Collects what is written. */
 class Peer implements StreamConnection {
+  attached: object | null = null;
   readonly family = 4;
   readonly source: Uint8Array = Uint8Array.of(203, 0, 113, 7);
   readonly written: Uint8Array[] = [];

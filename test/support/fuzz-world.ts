@@ -1,3 +1,8 @@
+import {
+  addChallengeName,
+  createChallengeTable,
+  setChallengeValues,
+} from '../../src/core/answer/challenge-table.js';
 import { compileSnapshot } from '../../src/core/answer/compile.js';
 import { COUNTER } from '../../src/core/answer/counters.js';
 import { EMPTY_LOCATIONS } from '../../src/core/geo/location.js';
@@ -5,6 +10,7 @@ import { createHealthTable, healthTableBytes } from '../../src/core/health/word.
 import { Responder } from '../../src/dataplane/responder.js';
 import { formatProblem } from '../../src/sources/yaml-document.js';
 import { loadZoneFile } from '../../src/sources/zone-file.js';
+import { wireOf } from './packet.js';
 import { tcpLimits } from './tcp-limits.js';
 
 /** Largest answer by UDP of the fuzzed responders. */
@@ -63,7 +69,8 @@ export function fuzzResponder(seed: number, onFault: (error: unknown) => void) {
     if ('problems' in result) throw new Error(result.problems.map(formatProblem).join('\n'));
     return result.zone;
   });
-  const { snapshot } = compileSnapshot({ id: 1, zones, geo: EMPTY_LOCATIONS, slotOf: () => 2 });
+  const compiled = compileSnapshot({ id: 1, zones, geo: EMPTY_LOCATIONS, slotOf: () => 2 });
+  const snapshot = { ...compiled.snapshot, challenges: fuzzChallenges() };
   const health = createHealthTable(new SharedArrayBuffer(healthTableBytes(64)), 64);
   const counters = new Float64Array(COUNTER.SIZE);
   const options = {
@@ -75,4 +82,16 @@ export function fuzzResponder(seed: number, onFault: (error: unknown) => void) {
     proxies: [],
   } as const;
   return { counters, responder: new Responder({ options, snapshot, health, counters, seed }, onFault) };
+}
+
+/** At names with records and without, below a wildcard, and where an alias leads. */
+function fuzzChallenges(): Int32Array {
+  const table = createChallengeTable(8);
+  for (const name of ['www', 'many', 'c3.b.wild', 'nope', 'a.nope', 'child']) {
+    const wire = wireOf(`${name}.example.com`);
+    addChallengeName(table, wire);
+    const values = ['a', 'b'].map((letter) => ({ text: letter.repeat(43), expires: 0x7fff_ffff }));
+    if (name !== 'nope') setChallengeValues(table, wire, values);
+  }
+  return table;
 }

@@ -13,9 +13,12 @@ export interface NodeOptions {
     readonly dns?: object;
     readonly geo?: object;
     readonly api?: object;
+    readonly acme?: object;
     readonly report_to?: readonly object[];
   };
   readonly env?: Readonly<Record<string, string>>;
+  /** Of Node.js. */
+  readonly flags?: readonly string[];
   readonly folder?: string;
 }
 
@@ -52,11 +55,12 @@ const TINY = writeMmdb([{ prefix: '192.0.2.0/24', data: { country: { iso_code: '
 /** The node has a geo database that knows next to nothing, unless `config.geo` names another. */
 export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const folder = options.folder ?? temporaryFolder();
-  const { node, dns, geo, api, report_to = [] } = options.config ?? {};
+  const { node, dns, geo, api, acme, report_to = [] } = options.config ?? {};
   const config = {
     node: node ?? { name: 'dns-test' },
     dns: { listen: ['127.0.0.1:0', '[::1]:0'], workers: 1, ...dns },
     api: { listen: '127.0.0.1:0', ...api },
+    ...(acme && { acme }),
     report_to,
     // A tiny database, for a start in half the time.
     geo: geo ?? { database: './tiny.mmdb' },
@@ -69,6 +73,7 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const program = await startMeridian(['serve'], /"msg":"serving"/, {
     cwd: folder,
     ...(options.env && { env: options.env }),
+    ...(options.flags && { flags: options.flags }),
   });
   const line = program.output.split('\n').find((text) => text.includes('"msg":"serving"'));
   const serving = JSON.parse(line ?? '') as Serving;

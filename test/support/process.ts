@@ -17,6 +17,8 @@ export interface ProcessOptions {
   readonly cwd?: string;
   /** Added to an environment without any MERIDIAN_… variable. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of Node.js, for commands of the built program. */
+  readonly flags?: readonly string[];
 }
 
 const running = new Set<Program>();
@@ -45,7 +47,9 @@ export async function run(
   }
 }
 
-const RUN_MS_MAX = 30_000;
+const RUN_MS_MAX = 60_000;
+/** What a busy machine may take for a second's work. */
+const STARTED_MS_MAX = 60_000;
 
 /** Runs a command of the built program to its end. */
 export function meridian(args: readonly string[], options: ProcessOptions = {}): Promise<Ended> {
@@ -58,7 +62,7 @@ export async function startMeridian(
   ready: RegExp,
   options: ProcessOptions = {},
 ): Promise<Program> {
-  return startProgram(process.execPath, [MERIDIAN, ...args], ready, options);
+  return startProgram(process.execPath, [...(options.flags ?? []), MERIDIAN, ...args], ready, options);
 }
 
 /** Starts a server and waits until its output says that it is ready. */
@@ -106,6 +110,10 @@ export class Program {
     this.ended.catch(() => running.delete(this));
   }
 
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
   get output(): string {
     return this.#stdout + this.#stderr;
   }
@@ -114,7 +122,7 @@ export class Program {
     return this.#hasEnded;
   }
 
-  async says(text: RegExp, withinMs = 20_000): Promise<void> {
+  async says(text: RegExp, withinMs = STARTED_MS_MAX): Promise<void> {
     await until(`${text} in the output`, () => text.test(this.output) || this.#hasEnded, withinMs);
     if (!text.test(this.output)) throw new Error(`the program ended: ${this.output}`);
   }

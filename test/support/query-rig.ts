@@ -7,7 +7,12 @@ import { rcodeName, TYPE, typeName, typeNumber } from '../../src/core/dns/iana.j
 import { decodeMessage, type Message, type ResourceRecord } from '../../src/core/dns/message.js';
 import { parseIPv4, parseIPv6 } from '../../src/core/dns/rdata/address.js';
 import { EMPTY_LOCATIONS, type LocationTrie } from '../../src/core/geo/location.js';
-import { createHealthTable, healthTableBytes, packHealth } from '../../src/core/health/word.js';
+import {
+  createHealthTable,
+  healthTableBytes,
+  packHealth,
+  SLOT_FIRST_FREE,
+} from '../../src/core/health/word.js';
 import type { Zone } from '../../src/core/zone/model.js';
 import { outsideNames } from '../../src/core/zone/outside-names.js';
 import { healthTargets } from '../../src/core/zone/targets.js';
@@ -33,6 +38,8 @@ export interface Question {
 
 export interface RigOptions {
   readonly geo?: LocationTrie;
+  /** Values of ACME challenges. */
+  readonly challenges?: Int32Array;
   readonly seed?: number;
   /** Of UDP, bytes. */
   readonly datagramMax?: number;
@@ -83,7 +90,7 @@ export class QueryRig {
     for (const zone of zones) {
       for (const { key, host } of healthTargets(zone).values()) {
         if (this.#slots.has(key)) continue;
-        const slot = 2 + this.#slots.size;
+        const slot = SLOT_FIRST_FREE + this.#slots.size;
         this.#slots.set(key, slot);
         this.#hosts.set(host, [...(this.#hosts.get(host) ?? []), slot]);
       }
@@ -91,7 +98,9 @@ export class QueryRig {
     const slotOf = (key: string) => this.#slots.get(key)!;
     for (const name of outsideNames(zones)) this.#aliases.set(name, this.#aliases.size);
     const aliases = { table: this.aliasTable, slotOf: (name: string) => this.#aliases.get(name) };
-    this.compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf, aliases });
+    const compiled = compileSnapshot({ id: 1, zones, geo: options.geo ?? EMPTY_LOCATIONS, slotOf, aliases });
+    const { challenges } = options;
+    this.compiled = challenges ? { ...compiled, snapshot: { ...compiled.snapshot, challenges } } : compiled;
     this.#datagramMax = options.datagramMax ?? 1232;
     this.#responder = this.#newResponder(this.counters, options);
     this.#inPlace = this.#newResponder(new Float64Array(COUNTER.SIZE), options);
@@ -125,6 +134,11 @@ export class QueryRig {
       if (!slots) throw new Error(`nothing is watched at ${host}`);
       for (const slot of slots) this.health[slot] = word;
     }
+  }
+
+  /** All that is watched. */
+  get hosts(): readonly string[] {
+    return [...this.#hosts.keys()];
   }
 
   /** Names outside that ALIAS records lead to. */

@@ -271,7 +271,7 @@ function nodeConfig(region: Region): object {
     node: { name: `dns-${region}`, region },
     dns: { listen: [`${nodeAddress(region)}:53`], workers: 1 },
     geo: { database: './tiny.mmdb' },
-    api: { listen: `${nodeAddress(region)}:8300`, tokens: './tokens.yaml' },
+    api: { listen: `${nodeAddress(region)}:8300`, tokens: './tokens.yaml', insecure: true },
     report_to: others.map((other) => ({
       url: `http://${nodeAddress(other)}:8300`,
       token_file: './dns.token',

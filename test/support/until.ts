@@ -2,7 +2,7 @@
 export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,
-  withinMs = 10_000,
+  withinMs = 20_000,
 ): Promise<Truthy<T>> {
   const deadline = performance.now() + withinMs;
   let last: unknown;

@@ -16,7 +16,7 @@ const WALLS: Record<string, { rooms: readonly string[]; node: boolean; packages:
   store: { rooms: ['core', 'io'], node: true, packages: true },
   metrics: { rooms: ['core'], node: false, packages: true },
   control: { rooms: ['core', 'sources', 'store', 'probe'], node: true, packages: true },
-  api: { rooms: ['core', 'control', 'metrics'], node: true, packages: true },
+  api: { rooms: ['core', 'sources', 'control', 'metrics'], node: true, packages: true },
   dashboard: { rooms: [], node: false, packages: true },
   cli: { rooms: ['core', 'sources'], node: true, packages: true },
   compose: {

@@ -1,17 +1,75 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
-import { typeName, typeNumber } from '../../core/dns/iana.js';
-import type { ClientSubnet } from '../../core/dns/message.js';
-import { formatName, isNameError, parseName } from '../../core/dns/name.js';
-import { formatAddress, parseIPv4, parseIPv6 } from '../../core/dns/rdata/address.js';
+import { type Static, Type } from 'typebox';
+import { LOOPBACK } from '../../core/answer/ask.js';
+import { SUBJECTS_MAX } from '../../core/census/as-if.js';
+import type { Change as ChangeModel } from '../../core/census/changes.js';
+import type { Decision as DecisionModel } from '../../core/census/decision.js';
+import { typeName } from '../../core/dns/iana.js';
+import { formatName } from '../../core/dns/name.js';
+import { formatAddress } from '../../core/dns/rdata/address.js';
 import { sendProblem } from '../problem.js';
+import { readQuestion } from '../question.js';
 import type { ApiModules } from '../server.js';
+import { sendUnknownSubject } from '../unknown-subject.js';
 
 const ExplainedRecord = Type.Object({
   name: Type.String(),
   type: Type.String(),
   ttl: Type.Integer(),
   rdata: Type.String(),
+});
+
+const Share = Type.Number({ description: '0 to 1.' });
+const PoolShare = Type.Object({
+  pool: Type.String(),
+  region: Type.Optional(Type.String()),
+  share: Share,
+  reason: Type.Optional(Type.String()),
+});
+
+const Decision = Type.Object({
+  zone: Type.String(),
+  record: Type.String({
+    description: 'The dynamic record: the name itself, its wildcard, or what an alias leads to.',
+  }),
+  type: Type.String(),
+  policy: Type.String({ description: '`rules`, `nearest`, `weighted` or `failover`.' }),
+  class: Type.Integer({ description: 'The geo class of the client.' }),
+  rule: Type.Optional(Type.Integer({ description: 'The rule that matched, from 1.' })),
+  file: Type.Optional(Type.String({ description: 'Where the rule stands, with `line`.' })),
+  line: Type.Optional(Type.Integer()),
+  expected: Type.Object(
+    {
+      pools: Type.Array(PoolShare),
+      answers: Type.Array(
+        Type.Object({
+          rdata: Type.String(),
+          pool: Type.String(),
+          share: Type.Number({
+            description: 'Of the clients, 0 to 1, where each takes any address of its answer.',
+          }),
+          presence: Type.Number({ description: 'Of the answers, 0 to 1: how many hold it.' }),
+        }),
+      ),
+      empty: Type.Number({ description: 'Share of answers without an address.' }),
+      reason: Type.String({
+        description: '`first`, `fallback`, `failed_open`, `failed_closed` or `no_pool`: of most answers.',
+      }),
+    },
+    { description: 'What all clients that share the decision get, in exact shares.' },
+  ),
+  ttl_why: Type.String(),
+  scope_why: Type.String(),
+});
+
+const Change = Type.Object({
+  kind: Type.String({
+    description: '`pool_down`, `endpoints_down`, `pool_up`, `dial`, `rollout`, `forced` or `client`.',
+  }),
+  text: Type.String(),
+  pool: Type.Optional(Type.String()),
+  rule: Type.Optional(Type.Integer({ description: 'From 1.' })),
+  pools: Type.Optional(Type.Array(PoolShare, { description: 'Which pools would answer then.' })),
 });
 
 const Explanation = Type.Object({
@@ -33,9 +91,27 @@ const Explanation = Type.Object({
   steps: Type.Array(
     Type.Object({ step: Type.String(), text: Type.String() }, { additionalProperties: true }),
   ),
+  as_if: Type.Optional(
+    Type.Object(
+      { down: Type.Array(Type.String()), up: Type.Array(Type.String()) },
+      { description: 'What is supposed; absent where everything is as it is.' },
+    ),
+  ),
+  decision: Type.Optional(Decision),
+  would_change: Type.Array(Change, { description: 'What would change this answer.' }),
 });
 
 const DEFAULT_TYPE = 'A';
+
+const Subjects = (what: string) =>
+  Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: `As if these were ${what}, with commas between: \`region:NAME\`, \`pool:NAME\`, \`endpoint:ADDRESS\`, or a name alone for whatever is called so.`,
+      examples: ['region:eu', 'eu,us', '192.0.2.1'],
+    }),
+  );
 
 const Query = Type.Object(
   {
@@ -48,48 +124,42 @@ const Query = Type.Object(
         examples: ['192.0.2.0/24'],
       }),
     ),
+    down: Subjects('down'),
+    up: Subjects('up'),
   },
   { additionalProperties: false },
 );
 
-const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
-
 export const explainRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, { control }) => {
   const schema = {
     tags: ['answers'],
-    summary: 'The answer that a client gets now, and every step that leads to it.',
+    summary: 'The answer that a client gets, every step that leads to it, and what would change it.',
     security: [{ token: [] }],
     querystring: Query,
     response: { 200: Explanation, '4xx': Type.Ref('Problem') },
   };
-  app.get('/v1/explain', { schema, config: { role: 'read' } }, (request, reply) => {
+  app.get('/v1/explain', { schema, config: { role: 'read' } }, async (request, reply) => {
     const { name: nameText, type: typeText = DEFAULT_TYPE, subnet: subnetText } = request.query;
-    const name = parseName(nameText.endsWith('.') ? nameText : `${nameText}.`);
-    if (isNameError(name)) return sendProblem(reply, 400, 'invalid_name', `name: ${name.message}`);
-    const type = typeNumber(typeText);
-    if (type === undefined) {
+    const question = readQuestion({ name: nameText, type: typeText, subnet: subnetText });
+    if ('code' in question) return sendProblem(reply, 400, question.code, question.detail);
+    const { name, type, subnet } = question;
+    const asIf = { down: listOf(request.query.down), up: listOf(request.query.up) };
+    if (asIf.down.length + asIf.up.length > SUBJECTS_MAX) {
       return sendProblem(
         reply,
         400,
-        'invalid_type',
-        `type: ${typeText} is no RR type; use A, AAAA, … or TYPE123`,
-      );
-    }
-    const subnet = subnetText === undefined ? undefined : parseSubnet(subnetText);
-    if (subnet === null) {
-      return sendProblem(
-        reply,
-        400,
-        'invalid_subnet',
-        'subnet: want an IP address, or a prefix such as 192.0.2.0/24',
+        'invalid_request',
+        `down, up: at most ${SUBJECTS_MAX} names are allowed`,
       );
     }
     const seed = Math.floor(Math.random() * 0xffff_ffff);
-    const result = control.explain({ name, type, source: LOOPBACK, seed, ...(subnet && { subnet }) });
+    const result = control.explainFully({ ...question, source: LOOPBACK, seed }, asIf);
+    if ('code' in result) return sendUnknownSubject(reply, result.subject, result.known);
     const client = subnet ? formatAddress(subnet.address) : formatAddress(LOOPBACK);
     const { continent, country, subdivision, asn } = control.locate(client)?.location ?? {};
     const location = { continent, country, subdivision, asn };
     const ttls = result.answers.map(({ ttl }) => ttl);
+    const { decision } = result;
     return {
       name: formatName(name),
       type: typeName(type),
@@ -102,16 +172,33 @@ export const explainRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, 
       answers: [...result.answers],
       authorities: [...result.authorities],
       steps: [...result.steps],
+      ...(asIf.down.length + asIf.up.length > 0 && { as_if: asIf }),
+      ...(decision && { decision: { ...shownDecision(decision), ...(await control.ruleLine(decision)) } }),
+      would_change: (decision?.changes ?? []).map(shownChange),
     };
   });
 };
 
-/** `192.0.2.0/24`, or an address, which stands for all of itself; null if it is neither. */
-function parseSubnet(text: string): ClientSubnet | null {
-  const [host = '', length, ...rest] = text.split('/');
-  const address = parseIPv4(host) ?? parseIPv6(host);
-  if (!address || rest.length > 0) return null;
-  if (length === undefined) return { address, sourcePrefix: address.length * 8 };
-  if (!/^\d{1,3}$/.test(length) || Number(length) > address.length * 8) return null;
-  return { address, sourcePrefix: Number(length) };
+function listOf(text: string | undefined): string[] {
+  return [...new Set((text ?? '').split(',').map((part) => part.trim()))].filter((part) => part !== '');
+}
+
+function shownDecision(decision: DecisionModel): Static<typeof Decision> {
+  const { zone, record, type, policy, cls, rule, expected, ttlWhy, scopeWhy } = decision;
+  const { empty, reason } = expected;
+  return {
+    zone,
+    record,
+    type,
+    policy,
+    class: cls,
+    ...(rule !== undefined && { rule: rule + 1 }),
+    expected: { pools: [...expected.pools], answers: [...expected.answers], empty, reason },
+    ttl_why: ttlWhy,
+    scope_why: scopeWhy,
+  };
+}
+
+function shownChange({ rule, pools, ...change }: ChangeModel): Static<typeof Change> {
+  return { ...change, ...(rule !== undefined && { rule: rule + 1 }), ...(pools && { pools: [...pools] }) };
 }

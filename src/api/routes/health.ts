@@ -6,19 +6,21 @@ import type { ApiModules } from '../server.js';
 export const healthRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, modules) => {
   app.get('/healthz', { schema: { tags: ['node'], summary: 'The process runs.' } }, () => ({ status: 'ok' }));
 
-  const ready = { schema: { tags: ['node'], summary: 'The node answers from at least one zone.' } };
+  const ready = {
+    schema: { tags: ['node'], summary: 'The node serves; else 503, and `missing` says what is.' },
+  };
   app.get('/readyz', ready, (_request, reply) => {
-    if (modules.control.zoneStatus().length > 0) return { status: 'ready' };
-    return sendProblem(
-      reply,
-      503,
-      'not_ready',
-      'no zone is served: see GET /v1/status for mistakes in zone files',
-    );
+    const missing = [...missingZones(modules), ...(modules.missing?.() ?? [])];
+    if (missing.length === 0) return { status: 'ready' };
+    return sendProblem(reply, 503, 'not_ready', missing.join('; '), { missing });
   });
 
   const metrics = {
-    schema: { tags: ['node'], summary: 'Metrics in the Prometheus text format.' },
+    schema: {
+      tags: ['node'],
+      summary: 'Metrics in the Prometheus text format.',
+      ...(!modules.openMetrics && { security: [{ token: [] }] }),
+    },
     config: modules.openMetrics ? {} : { role: 'read' as const },
   };
   app.get('/metrics', metrics, async (_request, reply) => {
@@ -26,3 +28,10 @@ export const healthRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
     return reply.type(registry.contentType).send(await registry.metrics());
   });
 };
+
+function missingZones({ control }: ApiModules): readonly string[] {
+  if (control.zoneCount > 0) return [];
+  const mistakes = control.problems.length;
+  if (mistakes === 0) return ['no zone is served: there is no zone file in the zone folder'];
+  return [`no zone is served: zone files have ${mistakes} mistakes, which GET /v1/status lists`];
+}

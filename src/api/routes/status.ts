@@ -60,6 +60,7 @@ export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
   const { control, node } = modules;
   const schema = {
     tags: ['node'],
+    operationId: 'getStatus',
     summary: 'What this node serves, sees and complains about.',
     security: [{ token: [] }],
     response: { 200: Status, '4xx': Type.Ref('Problem') },

@@ -2,10 +2,10 @@ import { TYPE } from '../dns/iana.js';
 import { lowerName, parentName } from '../dns/name.js';
 import type { Build } from './build.js';
 import { CHASE } from './snapshot.js';
-import type { TreeNode, ZoneTree } from './zone-tree.js';
+import type { TreeNode } from './zone-tree.js';
 
 /** Where an alias leads, by the same rules by which `answer()` finds a name. */
-export function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): number {
+export function aliasTarget({ tree, hidden }: Build, target: Uint8Array): number {
   const name = lowerName(target);
   for (let at = name; ; at = parentName(at)) {
     const node = tree.nodes.get(at);
@@ -14,7 +14,7 @@ export function aliasTarget(build: Build, tree: ZoneTree, target: Uint8Array): n
       continue;
     }
     // The resolver has to ask further down, or another zone of this server knows better.
-    if (node.cut || build.hidden.has(node)) return CHASE.OUTSIDE;
+    if (node.cut || hidden.has(node)) return CHASE.OUTSIDE;
     if (at === name) return node.place;
     if (hasDname(node)) return CHASE.DNAME;
     return node.wildcard ? node.wildcard.place : CHASE.NXDOMAIN;

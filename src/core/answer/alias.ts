@@ -3,7 +3,7 @@ import { chooseEndpoints } from '../policy/choose.js';
 import { answerTtl } from '../policy/health-ttl.js';
 import { ALIAS_SLOT, KNOWN_V4, KNOWN_V6, readAliasSlot, STALE_TTL } from './alias-slot.js';
 import { draw, type Query } from './query.js';
-import { ALIAS, ANSWERS_MAX, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
+import { ALIAS, ANSWERS_MAX, ENDPOINT, FAMILY, NODE, RRSET, RRSET_KIND } from './snapshot.js';
 import { writeAddress, writeRecords, writeWords } from './write.js';
 import { writeEndpoints } from './write-endpoints.js';
 
@@ -28,11 +28,11 @@ export function flatten(query: Query, alias: number, owner: number): number {
   return writeAddressesOf(query, nodes[alias + RRSET.TARGET]!, nodes[alias + RRSET.TTL]!, owner);
 }
 
-/** Writes the addresses of `query.type` that a target (a node, or one of ALIAS) has for this client, or tells why not. */
-export function writeAddressesOf(query: Query, first: number, ttlMax: number, owner: number): number {
-  const { nodes, aliasTargets } = query.snapshot;
-  let target = first;
-  let ttl = ttlMax;
+/** Writes the addresses of `query.type` that a link's target has for this client, or tells why not. */
+export function writeAddressesOf(query: Query, link: number, ttlMax: number, owner: number): number {
+  const { nodes, links, endpoints } = query.snapshot;
+  let target = links[link * ALIAS.STRIDE + ALIAS.TARGET]!;
+  let ttl = Math.min(ttlMax, links[link * ALIAS.STRIDE + ALIAS.TTL]!);
   for (let step = 0; step < STEPS_MAX; step++) {
     query.trace?.flatten(target);
     if (target <= ALIAS.SLOTS) return flattenOutside(query, ALIAS.SLOTS - target, ttl, owner);
@@ -47,9 +47,9 @@ export function writeAddressesOf(query: Query, first: number, ttlMax: number, ow
       return writeEndpoints(query, rrset, ttl, owner, chosen, count) ? FLATTENED.DONE : FLATTENED.TOO_LONG;
     }
     query.trace?.endpoint(chosen[0]!);
-    const next = chosen[0]! * ALIAS.STRIDE;
-    target = aliasTargets[next + ALIAS.TARGET]!;
-    ttl = Math.min(ttl, aliasTargets[next + ALIAS.TTL]!);
+    const next = endpoints[chosen[0]! * ENDPOINT.STRIDE + ENDPOINT.LINK]! * ALIAS.STRIDE;
+    target = links[next + ALIAS.TARGET]!;
+    ttl = Math.min(ttl, links[next + ALIAS.TTL]!);
   }
   return FLATTENED.UNKNOWN;
 }

@@ -2,10 +2,12 @@ import { RCODE, TYPE } from '../dns/iana.js';
 import { chooseEndpoints } from '../policy/choose.js';
 import { answerTtl } from '../policy/health-ttl.js';
 import { FLATTENED, flatten } from './alias.js';
+import { challengesAt, writeChallenges, zeroTtls } from './challenge.js';
+import { CHALLENGE } from './challenge-table.js';
 import { answerChaos } from './chaos.js';
 import { COUNTER, countRcode } from './counters.js';
 import { followName } from './dname.js';
-import { findNode, hashName } from './name-table.js';
+import { findNode, hashName, PARENT_SIDE } from './name-table.js';
 import { CHAOS, COOKIE_ONLY, DROP, parseQuery } from './parse.js';
 import type { Query } from './query.js';
 import { REASON } from './reason.js';
@@ -74,7 +76,7 @@ function resolve(query: Query): void {
   if (node === NOT_OURS) return refuse(query);
   const { nodes } = query.snapshot;
   const zone = nodes[query.encloser + NODE.ZONE]!;
-  if (node === NO_SUCH_NAME) return negative(query, zone, RCODE.NXDOMAIN);
+  if (node === NO_SUCH_NAME) return missing(query, zone, QUESTION_NAME);
   if (node === BELOW_DNAME) return answerBelowDname(query, zone);
   const cut = nodes[node + NODE.CUT]!;
   // DS is the parent's at the cut itself, not below it (RFC 4035 §3.1.4.1).
@@ -138,12 +140,17 @@ function ownerBelow(query: Query, encloser: number): number {
 
 function exactOwner(query: Query, node: number): number {
   const { nodes } = query.snapshot;
-  const parentSide = nodes[node + NODE.PARENT_SIDE]!;
-  const owner = query.type === TYPE.DS && parentSide >= 0 ? parentSide : node;
+  const owner = query.type === TYPE.DS ? parentSide(query, node) : node;
   query.encloser = owner;
   const delegated = nodes[owner + NODE.CUT]! >= 0 && query.type !== TYPE.DS;
   query.trace?.name(owner, delegated ? 'delegation' : 'exact');
   return owner;
+}
+
+/** The DS RRset of a zone is its parent's, where that is served too. */
+function parentSide({ snapshot, name, nameLength, nameHash }: Query, node: number): number {
+  const parent = findNode(snapshot, name, 0, nameLength, nameHash ^ PARENT_SIDE);
+  return parent >= 0 ? parent : node;
 }
 
 /** Answers from one owner name, following aliases inside the zone (RFC 1034 §4.3.2 step 3a). */
@@ -152,6 +159,7 @@ function answerFrom(query: Query, first: number, zone: number, firstOwner: numbe
   let owner = firstOwner;
   for (let aliases = 0; aliases <= ALIASES_MAX; aliases++) {
     const rrset = findRRset(query, node);
+    if (query.type === TYPE.TXT && answerChallenges(query, node, rrset, zone, owner)) return;
     if (rrset < 0) {
       if (query.type === TYPE.ANY && hasRRsets(query, node)) return answerAny(query);
       return negative(query, zone, RCODE.NOERROR);
@@ -181,9 +189,60 @@ function answerFrom(query: Query, first: number, zone: number, firstOwner: numbe
 
 /** Whether nothing follows an alias with this target. */
 function ends(query: Query, target: number, zone: number): boolean {
-  if (target === CHASE.NXDOMAIN) negative(query, zone, RCODE.NXDOMAIN);
+  if (target === CHASE.NXDOMAIN) missing(query, zone, query.aliasAt);
   return target < 0;
 }
+
+/** The name at `owner` is in no table: NXDOMAIN, unless there is a challenge at it or below it. */
+function missing(query: Query, zone: number, owner: number): void {
+  const count = challengesAt(query, owner);
+  if (count === CHALLENGE.NONE) return negative(query, zone, RCODE.NXDOMAIN);
+  if (count > 0 && query.type === TYPE.ANY) return answerAny(query);
+  if (count === CHALLENGE.BUSY || (count > 0 && query.type === TYPE.TXT)) {
+    return answerWithChallenges(query, count, owner);
+  }
+  negativeNow(query, zone);
+}
+
+/** Answers TXT from the values of challenges where the name at `owner` has some; false where it has none. */
+function answerChallenges(query: Query, node: number, rrset: number, zone: number, owner: number): boolean {
+  const count = challengesAt(query, owner);
+  if (count === CHALLENGE.NONE || count === CHALLENGE.ABOVE || (count === 0 && rrset >= 0)) return false;
+  if (count === 0) negativeNow(query, zone);
+  // A name of its own hides the wildcard, whatever that has.
+  else if (count < 0 || rrset < 0 || isWildcard(query, node)) answerWithChallenges(query, count, owner);
+  else if (query.snapshot.nodes[rrset + RRSET.TYPE] === TYPE.CNAME) return false;
+  else {
+    const { at } = query;
+    writeStatic(query, rrset, zone, owner);
+    if (query.truncated) return true;
+    // All of an RRset have one TTL (RFC 2181 §5.2).
+    zeroTtls(query, at);
+    answerWithChallenges(query, count, owner);
+  }
+  return true;
+}
+
+function answerWithChallenges(query: Query, count: number, owner: number): void {
+  if (count < 0) return fail(query);
+  query.trace?.challenges?.(count);
+  if (!writeChallenges(query, count, owner)) truncate(query);
+}
+
+/** NODATA that is not to be kept: a value may come at any moment. */
+function negativeNow(query: Query, zone: number): void {
+  const { at } = query;
+  query.trace?.challenges?.(0);
+  negative(query, zone, RCODE.NOERROR);
+  if (query.at > at) zeroTtls(query, at);
+}
+
+function isWildcard(query: Query, node: number): boolean {
+  return (query.snapshot.nodes[node + NODE.NAME]! & 0xffff) === WILDCARD_LABEL;
+}
+
+/** A label of one byte, `*`, as a little-endian word begins. */
+const WILDCARD_LABEL = 0x2a01;
 
 /** Nodes whose aliases are in the answer already. */
 const visited: Int32Array = new Int32Array(ALIASES_MAX + 1);
@@ -341,5 +400,5 @@ const POINTER_MAX = 0x3fff;
 function refuse(query: Query): void {
   query.rcode = RCODE.REFUSED;
   query.authoritative = false;
-  query.reason = query.snapshot.zones.length === 0 ? REASON.NOT_READY : REASON.NOT_AUTHORITATIVE;
+  query.reason = query.snapshot.zoneCount === 0 ? REASON.NOT_READY : REASON.NOT_AUTHORITATIVE;
 }

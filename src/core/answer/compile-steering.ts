@@ -5,7 +5,7 @@ import { compileNearest } from '../policy/nearest.js';
 import type { DynamicRRset, Rule, Steering, Zone } from '../zone/model.js';
 import { leafPools } from '../zone/pool-groups.js';
 import { MODE, POLICY } from './snapshot.js';
-import type { IntTable } from './table.js';
+import type { Ints } from './table.js';
 
 /**
  * Tries are kept from one compilation to the next: they depend on the rules and the geo database, not on the
@@ -20,11 +20,20 @@ export function createTrieCache(): TrieCache {
   return { rules: new Map(), nearest: new Map() };
 }
 
+/** Makes what a cache does not have. */
+export interface TrieMaker {
+  readonly rules: typeof compileRules;
+  readonly nearest: typeof compileNearest;
+}
+
+export const TRIE_MAKER: TrieMaker = { rules: compileRules, nearest: compileNearest };
+
 /** Where tries come from: what the last compilation made and this one needs goes on in `next`. */
 export interface TrieSource {
   readonly geo: LocationTrie;
   readonly previous: TrieCache;
   readonly next: TrieCache;
+  readonly make: TrieMaker;
 }
 
 /** What a dynamic RRset becomes: see MODE and RRSET.CLASSES. */
@@ -45,7 +54,7 @@ export function compileSteering(
   rrset: DynamicRRset,
   zone: Zone,
   poolNumbers: (name: string) => readonly number[],
-  steering: IntTable,
+  steering: Ints,
   tries: TrieSource,
 ): CompiledSteering {
   const plan = planOf(rrset, zone, tries);
@@ -123,7 +132,7 @@ function planRules(rules: readonly Rule[], tries: TrieSource): Plan {
   const lists = [chain([rules.at(-1)!.pool]), ...rules.map((rule) => chain([rule.pool]))];
   if (rules.length === 1) return { trie: undefined, mode: MODE.CHAIN, lists, ...ONE_REGION };
   const targets = rules.map(({ subnets, asns, geos }) => ({ subnets: subnets.map(prefixKey), asns, geos }));
-  const trie = kept(tries, 'rules', JSON.stringify(targets), () => compileRules(rules, tries.geo));
+  const trie = kept(tries, 'rules', JSON.stringify(targets), () => tries.make.rules(rules, tries.geo));
   return { trie, mode: MODE.CHAIN, lists, ...ONE_REGION };
 }
 
@@ -135,7 +144,7 @@ function planNearest(pools: readonly string[], wanted: number, zone: Zone, tries
     return location;
   });
   const { trie, orders } = kept(tries, 'nearest', JSON.stringify(points), () =>
-    compileNearest(tries.geo, points),
+    tries.make.nearest(tries.geo, points),
   );
   const names = [...new Set(pools.map((name) => zone.pools.get(name)?.region))];
   return {

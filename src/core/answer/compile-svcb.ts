@@ -1,13 +1,12 @@
 import { nameLength } from '../dns/name.js';
 import type { HintedRecord, StaticRRset } from '../zone/model.js';
 import type { Build } from './build.js';
-import { flatTarget } from './compile-alias.js';
+import { addLink } from './links.js';
 import { CHASE, HINTED, RRSET_KIND } from './snapshot.js';
 import type { TreeNode } from './zone-tree.js';
 
 const IPV4HINT = 4;
 const IPV6HINT = 6;
-const TTL_LARGE = 0x7fff_ffff;
 
 /** The fields of SVCB or HTTPS records with hints to be chosen, in the order of RRSET; the records go to `steering`. */
 export function compileHinted(
@@ -18,20 +17,12 @@ export function compileHinted(
 ): readonly number[] {
   const records = rrset.rdata.map((rdata, i) => {
     const ask = hinted[i] ?? { v4: false, v6: false };
-    const { target, ttl } = flatTarget(build, targetOf(rdata, node));
+    const link = addLink(build, targetOf(rdata, node));
     const beforeV4 = paramAt(rdata, IPV4HINT);
     const afterV6 = paramAt(rdata, IPV6HINT);
     const asked = (ask.v4 ? HINTED.V4 : 0) | (ask.v6 ? HINTED.V6 : 0);
     const bytes = build.blobs.push(rdata);
-    return [
-      bytes,
-      beforeV4,
-      afterV6 - beforeV4,
-      rdata.length - afterV6,
-      asked,
-      target,
-      Math.min(ttl, TTL_LARGE),
-    ];
+    return [bytes, beforeV4, afterV6 - beforeV4, rdata.length - afterV6, asked, link];
   });
   const at = build.steering.push(...records.flat());
   return [rrset.type, RRSET_KIND.HINTED, at, rrset.ttl, records.length, 0, 0, CHASE.OUTSIDE, 0];

@@ -47,6 +47,8 @@ function isPassed(query: Query, node: number): boolean {
 
 /** The name being followed, in lower case, a word of zeros behind it. */
 const name: DataView = new DataView(new ArrayBuffer(264));
+/** What `readName` read last: in lower case, a word of zeros behind it. */
+export const nameRead: DataView = name;
 /** Where each of its labels begins in it, and in the message. */
 const labelAt: Int32Array = new Int32Array(LABELS_MAX);
 const labelOffset: Int32Array = new Int32Array(LABELS_MAX);
@@ -56,8 +58,11 @@ const LABELS = 1;
 const NODE_FOUND = 2;
 const suffix: Int32Array = new Int32Array(3);
 
-/** Reads a name that this server wrote, or the question's: well formed, and its pointers lead backwards. */
-function readName(query: Query, offset: number): void {
+/**
+ * Reads a name that this server wrote, or the question's: well formed, and its pointers lead backwards. Returns its
+ * length; it stands in `nameRead`.
+ */
+export function readName(query: Query, offset: number): number {
   const { output, base } = query;
   let at = base + offset;
   let length = 0;
@@ -80,6 +85,7 @@ function readName(query: Query, offset: number): void {
   name.setInt32(length, 0);
   suffix[LENGTH] = length;
   suffix[LABELS] = labels;
+  return length;
 }
 
 function lower(byte: number): number {

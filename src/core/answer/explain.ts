@@ -1,20 +1,23 @@
 import { rcodeName, TYPE, typeName } from '../dns/iana.js';
-import { type ClientSubnet, decodeMessage, encodeQuery, type ResourceRecord } from '../dns/message.js';
+import type { ResourceRecord } from '../dns/message.js';
 import { formatName } from '../dns/name.js';
 import { formatAddress } from '../dns/rdata/address.js';
-import { SHARE_FULL, unpackHealth } from '../health/word.js';
+import { SHARE_FULL, SLOT_DRAINED, unpackHealth } from '../health/word.js';
 import type { Endpoint, Family, Steering } from '../zone/model.js';
+import { poolOfGroup } from '../zone/pool-groups.js';
 import { ALIAS_SLOT, KNOWN_V4, KNOWN_V6, readAliasSlot } from './alias-slot.js';
-import { answer } from './answer.js';
-import type { SnapshotIndex } from './build.js';
+import { type Asked, ask } from './ask.js';
+import type { NumberIndex } from './build.js';
 import { COUNTER } from './counters.js';
 import { nameOf } from './name-table.js';
-import { createQuery, setPacket } from './query.js';
+import { createQuery } from './query.js';
 import {
   ALIAS,
   CHASE,
+  DIAL_FULL,
   ENDPOINT,
   FAMILIES,
+  FAMILY,
   NODE,
   POOL,
   RRSET,
@@ -23,23 +26,24 @@ import {
 } from './snapshot.js';
 import type { Trace } from './trace.js';
 
-export interface ExplainRequest {
-  /** Wire form. */
-  readonly name: Uint8Array;
-  readonly type: number;
-  /** The client's prefix as a resolver would send it; without one the resolver's own address counts. */
-  readonly subnet?: ClientSubnet;
-  /** The resolver's address, 4 or 16 bytes. */
-  readonly source: Uint8Array;
+export interface ExplainRequest extends Asked {
   /** Seed of the weighted choices. */
   readonly seed: number;
-  /** Seconds since 1970: for the TTL of addresses that were resolved. */
-  readonly nowSeconds?: number;
 }
 
 /** One step on the way to an answer: `text` for people, the rest for programs. */
 export interface ExplainStep {
-  readonly step: 'name' | 'client' | 'rule' | 'pool' | 'endpoint' | 'alias' | 'all-down';
+  readonly step:
+    | 'name'
+    | 'client'
+    | 'rule'
+    | 'pool'
+    | 'dial'
+    | 'rollout'
+    | 'endpoint'
+    | 'alias'
+    | 'all-down'
+    | 'challenge';
   readonly text: string;
   readonly [fact: string]: unknown;
 }
@@ -64,28 +68,15 @@ export interface ExplainedRecord extends Omit<ResourceRecord, 'type' | 'class'> 
  */
 export function explain(
   snapshot: Snapshot,
-  index: SnapshotIndex,
+  index: NumberIndex,
   health: Int32Array,
   request: ExplainRequest,
-  why: Why = () => ({}),
+  why: Why = {},
 ): Explanation {
   const query = createQuery(snapshot, health, new Float64Array(COUNTER.SIZE), request.seed);
   const steps: ExplainStep[] = [];
   query.trace = new Narrator(snapshot, index, health, steps, request, why);
-  const input = encodeQuery({
-    id: 0,
-    name: request.name,
-    type: request.type,
-    edns: { payloadSize: 4096, ...(request.subnet && { subnet: request.subnet }) },
-  });
-  setPacket(query, input, 0, input.length, new Uint8Array(65_535), 0);
-  query.nowSeconds = request.nowSeconds ?? 0;
-  query.stream = true;
-  query.transportLimit = 65_535;
-  query.source = request.source;
-  query.sourceFamily = request.source.length === 4 ? 4 : 6;
-  const message = decodeMessage(query.output.subarray(0, answer(query)));
-  if (!message) throw new Error('the query path made a message that cannot be read');
+  const message = ask(query, request);
   return {
     rcode: rcodeName(message.rcode),
     authoritative: message.authoritative,
@@ -100,13 +91,18 @@ function explained({ name, type, ttl, rdata }: ResourceRecord): ExplainedRecord 
   return { name, type: typeName(type), ttl, rdata };
 }
 
-/** What is known of the health word in a slot. */
-type Why = (slot: number) => Readonly<Record<string, unknown>>;
+/** What others know of the parts of an answer: facts that are added to the steps. */
+export interface Why {
+  /** Of an endpoint: its own health word's slot, its pool's number, its address or host name. */
+  readonly endpoint?: (slot: number, pool: number, address: string) => object;
+  /** Of a pool, by its number. */
+  readonly pool?: (pool: number) => object;
+}
 
 /** Turns the numbers of a Trace into sentences. */
 class Narrator implements Trace {
   readonly #snapshot: Snapshot;
-  readonly #index: SnapshotIndex;
+  readonly #index: NumberIndex;
   readonly #health: Int32Array;
   readonly #steps: ExplainStep[];
   readonly #request: ExplainRequest;
@@ -117,7 +113,7 @@ class Narrator implements Trace {
 
   constructor(
     snapshot: Snapshot,
-    index: SnapshotIndex,
+    index: NumberIndex,
     health: Int32Array,
     steps: ExplainStep[],
     request: ExplainRequest,
@@ -139,7 +135,7 @@ class Narrator implements Trace {
       this.#steps.push({ step: 'name', text: `${asked} is in no zone of this server`, found: how });
       return;
     }
-    const zone = this.#index.zones[found.zone]!;
+    const zone = this.#index.zone(found.zone);
     const text = {
       exact: `${asked} is a name of the zone ${zone}`,
       wildcard: `${asked} does not exist in ${zone}; the wildcard ${found.name} answers for it`,
@@ -167,10 +163,10 @@ class Narrator implements Trace {
   flatten(target: number): void {
     const found = this.#found(target);
     if (found) this.#node = target;
-    const outside = target <= ALIAS.SLOTS ? this.#index.outside.get(ALIAS.SLOTS - target) : undefined;
+    const outside = target <= ALIAS.SLOTS ? this.#index.outsideName(ALIAS.SLOTS - target) : undefined;
     const name = found?.name ?? outside;
     const text = found
-      ? `the ${this.#followed} is followed to ${found.name} (zone ${this.#index.zones[found.zone]})`
+      ? `the ${this.#followed} is followed to ${found.name} (zone ${this.#index.zone(found.zone)})`
       : outside !== undefined
         ? `the ${this.#followed} leads to ${outside}, outside this server: ${this.#heldAddresses(ALIAS.SLOTS - target)}`
         : target === ALIAS.NXDOMAIN
@@ -201,6 +197,12 @@ class Narrator implements Trace {
     this.#steps.push({ step: 'alias', text: `the DNAME of ${found.name} is followed`, name: found.name });
   }
 
+  challenges(count: number): void {
+    const what = count === 0 ? 'has no value now' : `has ${count} value${count > 1 ? 's' : ''}`;
+    const text = `the name is kept for ACME challenges and ${what}`;
+    this.#steps.push({ step: 'challenge', text, values: count });
+  }
+
   client(_trie: number, cls: number, depth: number): void {
     const { subnet, source } = this.#request;
     const given = subnet && subnet.sourcePrefix > 0;
@@ -214,23 +216,50 @@ class Narrator implements Trace {
   }
 
   pool(pool: number, family: number, up: number, total: number, serves: boolean): void {
-    const { pool: model } = this.#index.pools[pool]!;
+    const model = this.#index.pool(pool)!;
     const endpoints = this.#endpointsOf(pool, FAMILIES[family]!);
     const text = `pool ${model.name} (${FAMILIES[family]}): weight ${up} of ${total} is up, ${
       serves ? 'it serves' : `it needs ${this.#needed(pool, family)}: passed by`
     }`;
-    this.#steps.push({ step: 'pool', text, pool: model.name, up, total, serves, endpoints });
+    this.#steps.push({
+      step: 'pool',
+      text,
+      pool: model.name,
+      up,
+      total,
+      serves,
+      endpoints,
+      ...this.#why.pool?.(pool),
+    });
   }
 
   part(pool: number, share: number, passed: boolean): void {
-    const { name } = this.#index.pools[pool]!.pool;
+    const { name } = this.#index.pool(pool)!;
     const percent = Math.max(Math.round((share * 100) / SHARE_FULL), 1);
     const text = `pool ${name} takes ${percent} % of its answers now; this one ${passed ? 'goes on' : 'is among them'}`;
     this.#steps.push({ step: 'pool', text, pool: name, share: share / SHARE_FULL, serves: !passed });
   }
 
+  dial(pool: number, dial: number, away: boolean): void {
+    const { name } = this.#index.pool(pool)!;
+    const percent = Math.round((dial * 10_000) / DIAL_FULL) / 100;
+    const text = `pool ${name} is dialled to ${percent} %; this answer ${away ? 'goes on' : 'is among them'}`;
+    const facts = this.#why.pool?.(pool);
+    this.#steps.push({ step: 'dial', text, pool: name, percent, serves: !away, ...facts });
+  }
+
+  divert(pool: number, to: number, share: number, away: boolean, serves: boolean): void {
+    const { name } = this.#index.pool(pool)!;
+    const percent = Math.round((share * 10_000) / DIAL_FULL) / 100;
+    const target = this.#index.pool(to)!.name;
+    const here = !away ? 'stays' : serves ? 'is among them' : `would be among them, but ${target} is down`;
+    const text = `a rollout gives ${percent} % of the clients of pool ${name} to ${poolOfGroup(target)}; this one ${here}`;
+    const facts = this.#why.pool?.(pool);
+    this.#steps.push({ step: 'rollout', text, pool: name, percent, serves: !(away && serves), ...facts });
+  }
+
   noFamily(pool: number, family: number): void {
-    const { name } = this.#index.pools[pool]!.pool;
+    const { name } = this.#index.pool(pool)!;
     const text = `pool ${name} has no ${FAMILIES[family]} endpoint: passed by`;
     this.#steps.push({ step: 'pool', text, pool: name, serves: false });
   }
@@ -245,7 +274,7 @@ class Narrator implements Trace {
   }
 
   endpoint(endpoint: number): void {
-    const { family, endpoint: model } = this.#index.endpoints[endpoint]!;
+    const { family, endpoint: model } = this.#index.endpoint(endpoint)!;
     const text = `answered: ${endpointText(model, family)} (weight ${model.weight})`;
     this.#steps.push({ step: 'endpoint', text, endpoint: endpointText(model, family), weight: model.weight });
   }
@@ -272,28 +301,45 @@ class Narrator implements Trace {
     let rrset = nodes[this.#node + NODE.RRSETS]!;
     for (let i = 0; i < nodes[this.#node + NODE.RRSETS_COUNT]!; i++, rrset += RRSET.STRIDE) {
       if (nodes[rrset + RRSET.KIND] !== RRSET_KIND.DYNAMIC) continue;
-      return this.#index.steerings.get(nodes[rrset + RRSET.CLASSES]!);
+      return this.#index.steering(nodes[rrset + RRSET.CLASSES]!);
     }
     return undefined;
   }
 
+  /** What an operator made of an endpoint, and what it really is. */
+  #steered(slot: number, own: number): object {
+    const real = unpackHealth(this.#health[own]!);
+    return {
+      ...(slot === SLOT_DRAINED && { drained: true }),
+      real: real.unknown ? 'unknown' : real.down ? 'down' : 'up',
+    };
+  }
+
   #endpointsOf(pool: number, family: Family): readonly object[] {
-    return this.#index.endpoints.flatMap((entry, i) => {
-      if (entry.pool !== pool || entry.family !== family) return [];
+    const { pools } = this.#snapshot;
+    const record = pool * POOL.STRIDE + POOL.FAMILIES + FAMILY[family] * POOL.PER_FAMILY;
+    const first = pools[record + POOL.ENDPOINTS]!;
+    const numbers = Array.from({ length: pools[record + POOL.COUNT]! }, (_, i) => first + i);
+    return numbers.flatMap((i) => {
+      const entry = this.#index.endpoint(i);
+      if (!entry) return [];
       const slot = this.#snapshot.endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
+      const own = this.#snapshot.endpoints[i * ENDPOINT.STRIDE + ENDPOINT.HEALTH]!;
+      const text = endpointText(entry.endpoint, family);
       const { down, forced, unknown, share = SHARE_FULL } = unpackHealth(this.#health[slot]!);
       const { weight, status } = entry.endpoint;
       const health = down ? 'down' : 'up';
       return [
         {
-          endpoint: endpointText(entry.endpoint, family),
+          endpoint: text,
           weight,
           status,
           health,
           forced,
+          ...(slot !== own && this.#steered(slot, own)),
           unknown,
           ...(share < SHARE_FULL && { share: share / SHARE_FULL }),
-          ...this.#why(slot),
+          ...this.#why.endpoint?.(own, pool, family === 'CNAME' ? text.toLowerCase().slice(0, -1) : text),
         },
       ];
     });

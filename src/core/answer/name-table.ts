@@ -46,6 +46,11 @@ export function findNode(
   }
 }
 
+/** How many names a table takes at most: it is half full then. */
+export function bucketCount(buckets: Int32Array): number {
+  return buckets.length >> 2;
+}
+
 /** An empty table for `count` names, at most half full. */
 export function createBuckets(count: number, allocate: (length: number) => Int32Array): Int32Array {
   let size = 16;
@@ -82,3 +87,38 @@ export function insertNode(buckets: Int32Array, hash: number, node: number): voi
   buckets[at] = hash;
   buckets[at + 1] = node;
 }
+
+/** Takes a name out and closes the gap; false where it is not in the table. */
+export function removeNode(buckets: Int32Array, hash: number, node: number): boolean {
+  const last = buckets.length - 1;
+  let gap = (hash << 1) & last;
+  while (buckets[gap + 1] !== node || buckets[gap] !== hash) {
+    if (buckets[gap + 1]! < 0) return false;
+    gap = (gap + 2) & last;
+  }
+  // What stands behind moves up unless it would come before its own place (Knuth, TAOCP 6.4, algorithm R).
+  for (let at = (gap + 2) & last; buckets[at + 1]! >= 0; at = (at + 2) & last) {
+    const home = (buckets[at]! << 1) & last;
+    if (((at - home) & last) < ((at - gap) & last)) continue;
+    buckets[gap] = buckets[at]!;
+    buckets[gap + 1] = buckets[at + 1]!;
+    gap = at;
+  }
+  buckets[gap] = -1;
+  buckets[gap + 1] = -1;
+  return true;
+}
+
+/** The hash of a node's name. */
+export function hashOfNode(nodes: Int32Array, node: number): number {
+  const words = (nodes[node + NODE.NAME_LENGTH]! + 3) >> 2;
+  let hash = HASH_SEED;
+  for (let i = 0; i < words; i++) hash = hashWord(hash, nodes[node + NODE.NAME + i]!);
+  return hash;
+}
+
+/**
+ * Under its name's hash with these bits turned, a zone's node is found whose name is the apex of another zone here: what
+ * it has is the parent's side of the cut.
+ */
+export const PARENT_SIDE = 0x5bd1e995;

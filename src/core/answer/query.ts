@@ -89,6 +89,9 @@ export interface Query {
   /** The list in `steering` by which the last dynamic RRset was chosen. */
   steeringList: number;
 
+  /** Where the client stands for rollouts, 0 to 1; below 0: where its address says. Set by the census alone. */
+  divertAt: number;
+
   /** State of the generator behind weighted choices; the caller seeds it. */
   random: number;
   /** The client's address for geography: IPv4 as an int32, or 16 bytes. */
@@ -167,6 +170,7 @@ export function createQuery(
     aliasAt: 0,
     dnames: 0,
     steeringList: 0,
+    divertAt: -1,
     random: seed | 0 || 0x9e3779b9 | 0,
     clientFamily: 4,
     clientAddress: 0,

@@ -2,7 +2,9 @@ import type { GeoTrie } from '../geo/trie.js';
 
 /**
  * The Snapshot: everything that `answer()` reads, compiled into flat tables on SharedArrayBuffers.
- * It is built aside by `compile.ts`, never changed afterwards, and handed to the workers by reference.
+ * It is made by `world.ts` and handed to the workers by reference. Snapshots that follow each other share their tables:
+ * what one of them can see does not change while anybody answers from it, and what is new stands where it does not look.
+ * But for the fields that steering writes, one integer at a time (ENDPOINT.SLOT, POOL.SHED, POOL.DIAL: `core/steering/marks.ts`).
  *
  *     buckets ──▶ nodes ─┬─ static RRset ──▶ blobs (ready RRs)
  *                        ├─ dynamic RRset ─▶ chains ──▶ pools ──▶ endpoints ──▶ blobs (rdata), health words
@@ -20,6 +22,10 @@ export interface Snapshot {
   /** Labels of the longest name: a longer suffix of a question needs no look-up. */
   readonly labelsMax: number;
   readonly zones: Int32Array;
+  /** How many zones there are. */
+  readonly zoneCount: number;
+  /** Equal in two snapshots that share all of their large tables. */
+  readonly memory: number;
   /** Precompiled RRs and rdata. */
   readonly blobs: Uint8Array;
   /** Offsets, within an RRset's bytes, of two-byte pointers to the zone's apex in the question. */
@@ -30,10 +36,12 @@ export interface Snapshot {
   readonly pools: Int32Array;
   readonly endpoints: Int32Array;
   readonly tries: readonly GeoTrie[];
-  /** For each endpoint that is a name: where an ALIAS goes on from it (ALIAS). Empty where there is no ALIAS. */
-  readonly aliasTargets: Int32Array;
+  /** Where ALIAS records, hints, and endpoints that are names lead (ALIAS), in whatever zone. */
+  readonly links: Int32Array;
   /** Alias slots (`alias-slot.ts`): not part of the snapshot, written by the control plane all the time. */
   readonly aliases: Int32Array;
+  /** Values of ACME challenges (`challenge-table.ts`), as the alias slots no part of the snapshot. Absent: there are none. */
+  readonly challenges?: Int32Array;
 }
 
 /** Bytes of the tables that grow with the zones; tries are left aside. */
@@ -53,13 +61,11 @@ export const NODE = {
   CUT: 2,
   /** What answers for names below that don't exist: the `*` child, as a node, WILDCARD_DNAME, or -1 for nothing. */
   WILDCARD: 3,
-  /** At the apex of a zone whose parent is served too: the parent's node, which owns the DS RRset. */
-  PARENT_SIDE: 4,
-  /** Where the RRsets begin, and how many there are. */
-  RRSETS: 5,
-  RRSETS_COUNT: 6,
+  /** Where the RRsets begin, right behind the name, and how many there are. */
+  RRSETS: 4,
+  RRSETS_COUNT: 5,
   /** The name in lower-case wire form, as little-endian words, the last one filled up with zeros. */
-  NAME: 7,
+  NAME: 6,
 } as const;
 
 /** In NODE.WILDCARD: the node has a DNAME, which leads every name below it elsewhere. */
@@ -77,15 +83,17 @@ export const RRSET = {
   COUNT: 4,
   FIXUPS: 5,
   FIXUPS_COUNT: 6,
-  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. For an ALIAS: see ALIAS. */
+  /** For a CNAME: the node its target leads to, or one of `CHASE`. For NS at a cut: start in `glue`. For an ALIAS: its link. */
   TARGET: 7,
   /** For NS at a cut: how many glue records. */
   GLUE_COUNT: 8,
   // hinted: TTL and COUNT, and at BYTES where its records (HINTED) begin in `steering`
-  // dynamic; an ALIAS has FAMILY, TTL and TARGET
+  // dynamic; an ALIAS has FAMILY, TTL and TARGET, and its target's name in `blobs`
   FAMILY: 2,
   /** Seconds; below 0 the place, inverted, of a pair in `steering`: the least and the most of a TTL from health. */
   TTL: 3,
+  ALIAS_NAME: 4,
+  ALIAS_NAME_LENGTH: 5,
   /** Index into `tries`, or -1 where the client's place does not matter. */
   TRIE: 4,
   /** Start in `steering` of a list: class → chain. The word before it is the POLICY. */
@@ -99,8 +107,8 @@ export const RRSET = {
 } as const;
 
 /**
- * Where an ALIAS leads: a node, or one of these. From SLOTS down it is an alias slot, SLOTS - number. The fields are
- * those of `aliasTargets`.
+ * Where a link leads: a node, or one of these. From SLOTS down it is an alias slot, SLOTS - number. The fields are
+ * those of `links`.
  */
 export const ALIAS = {
   /** Outside, and there is no slot for it. */
@@ -110,6 +118,7 @@ export const ALIAS = {
   SLOTS: -16,
   // fields
   TARGET: 0,
+  /** The smallest TTL on the way. */
   TTL: 1,
   STRIDE: 2,
 } as const;
@@ -123,10 +132,9 @@ export const HINTED = {
   AFTER_V6: 3,
   /** Bits V4 and V6. */
   ASKED: 4,
-  /** Whose addresses: as for an ALIAS, with the smallest TTL on the way. */
-  TARGET: 5,
-  TTL: 6,
-  STRIDE: 7,
+  /** Whose addresses: a link. */
+  LINK: 5,
+  STRIDE: 6,
   // bits
   V4: 1,
   V6: 2,
@@ -205,7 +213,7 @@ export const PICK = {
 
 /**
  * PICK, then for each family: first endpoint, how many, total weight, weight needed to be up (below 0: so many
- * endpoints); SLOT as for zones; then SHED.
+ * endpoints); SLOT as for zones; then what steering and load have to do with.
  */
 export const POOL = {
   PICK: 0,
@@ -216,13 +224,26 @@ export const POOL = {
   NEEDED: 3,
   PER_FAMILY: 4,
   SLOT: 13,
-  /** The health word whose share says how many of its answers the pool keeps; that of "always up" where it sheds none. */
+  /** LOAD, or SLOT_DIALLED: the word that says whether the pool takes all of its answers. */
   SHED: 14,
-  STRIDE: 15,
+  /** The health word whose share says how many of its answers the pool keeps; that of "always up" where it sheds none. */
+  LOAD: 15,
+  /** How many of its answers the operator leaves to the pool, of DIAL_FULL. */
+  DIAL: 16,
+  /** The first of the priority groups of one pool, which are dialled as one. */
+  LEADER: 17,
+  /** The pool that stands in for this one while a rollout lasts: its LEADER + 1; 0 for none. */
+  DIVERT: 18,
+  /** For how many clients, of DIAL_FULL. */
+  DIVERTED: 19,
+  STRIDE: 20,
 } as const;
 
+/** A dial is in 4096ths: 1 % is 41 of them. */
+export const DIAL_FULL = 4096;
+
 export const ENDPOINT = {
-  /** Index of the health word. */
+  /** Index of the health word that counts: HEALTH, or one of those for what is steered. */
   SLOT: 0,
   WEIGHT: 1,
   /** An IPv4 address itself; else where the rdata begins in `blobs`. */
@@ -232,7 +253,11 @@ export const ENDPOINT = {
   TARGET: 4,
   /** Hash of the rdata: the endpoint's identity for `hash` picks, independent of its place in the list. */
   IDENTITY: 5,
-  STRIDE: 6,
+  /** Index of its own health word. */
+  HEALTH: 6,
+  /** For a CNAME endpoint: the link by which an ALIAS goes on from it; else -1. */
+  LINK: 7,
+  STRIDE: 8,
 } as const;
 
 /** Answers hold at most this many addresses of a pool (as in `core/zone/model.ts`). */

@@ -46,6 +46,9 @@ const LENGTH_AT = 10;
 const HEAD_BYTES = 12;
 const PARAM_HEAD_BYTES = 4;
 
+/** RFC 2181 §8. */
+const TTL_MAX = 0x7fff_ffff;
+
 /** The smallest TTL so far. */
 const ttl: Int32Array = new Int32Array(1);
 
@@ -100,7 +103,7 @@ function gather(query: Query, record: number, type: number, size: number): numbe
   query.answers = 0;
   query.type = type;
   query.trace?.hints(type);
-  writeAddressesOf(query, steering[record + HINTED.TARGET]!, steering[record + HINTED.TTL]!, QUESTION_NAME);
+  writeAddressesOf(query, steering[record + HINTED.LINK]!, TTL_MAX, QUESTION_NAME);
   query.trace?.hints(0);
   const count = Math.min(query.answers, ANSWERS_MAX);
   for (let i = 0; i < count; i++) {

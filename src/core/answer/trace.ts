@@ -19,10 +19,36 @@ export interface Trace {
   pool(pool: number, family: number, up: number, total: number, serves: boolean): void;
   /** The pool takes `share` / 256 of its answers, and passes this one on or not. */
   part(pool: number, share: number, passed: boolean): void;
+  /** The operator leaves `dial` / DIAL_FULL of its answers to the pool; this one goes elsewhere or not. */
+  dial?(pool: number, dial: number, away: boolean): void;
+  /**
+   * A rollout gives `share` / DIAL_FULL of the clients of a pool to another one; this client is among them or not, and
+   * that pool can answer or not.
+   */
+  divert?(pool: number, to: number, share: number, away: boolean, serves: boolean): void;
   /** No pool is up: `open` answers with the first all the same, `closed` with nothing, `pool` with one named for that. */
   allDown(how: 'open' | 'closed' | 'pool'): void;
   /** An endpoint went into the answer. */
   endpoint(endpoint: number): void;
   /** The pool is passed by: it has no address of this family. */
   noFamily(pool: number, family: number): void;
+  /** So many values of ACME challenges stand at the name. */
+  challenges?(count: number): void;
 }
+
+const nothing = (): void => {};
+
+/** Hears nothing: for those who listen to a few steps only. */
+export const SILENT_TRACE: Trace = {
+  name: nothing,
+  alias: nothing,
+  flatten: nothing,
+  hints: nothing,
+  dname: nothing,
+  client: nothing,
+  pool: nothing,
+  part: nothing,
+  allDown: nothing,
+  endpoint: nothing,
+  noFamily: nothing,
+};

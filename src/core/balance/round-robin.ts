@@ -11,17 +11,18 @@ export function roundRobin(candidates: readonly Candidate[]): Picker {
   const schedule = layOut(candidates);
   const length = schedule.length;
   return {
-    pick({ turn, tried }: PickContext): number {
+    pick({ turn, excluded }: PickContext): number {
       for (let i = 0; i < length; i++) {
         const index = schedule[(turn + i) % length]!;
-        if (!tried.includes(index)) return index;
+        if (excluded[index] === 0) return index;
       }
       return -1;
     },
   };
 }
 
-function layOut(candidates: readonly Candidate[]): Int32Array {
+/** One round: every index as often as its weight says. */
+export function layOut(candidates: readonly Pick<Candidate, 'index' | 'weight'>[]): Int32Array {
   const divisor = candidates.reduce((all, { weight }) => gcd(all, weight), 0);
   const sum = candidates.reduce((all, { weight }) => all + weight / divisor, 0);
   const scale = sum > SCHEDULE_MAX ? SCHEDULE_MAX / sum : 1;

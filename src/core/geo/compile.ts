@@ -11,6 +11,13 @@ export interface ClassOverride {
   readonly cls: number;
 }
 
+/** Which class each address has: what a trie is compiled of. */
+export interface ClassChoice {
+  /** By location. */
+  readonly classOf: Int32Array;
+  readonly overrides: readonly ClassOverride[];
+}
+
 /**
  * Compiles a database and a choice of classes into the trie of the query path.
  *

@@ -4,6 +4,9 @@
  * node of the targets that it probes.
  */
 
+import type { PoolFacts, ProxyFacts, ScalingHint } from './report-facts.js';
+
+/** Everything that was added later is optional: a receiver takes older reports. */
 export const REPORT_SCHEMA = 1;
 
 /** How busy a service is. */
@@ -22,6 +25,7 @@ export interface ServiceReport {
   readonly endpoints: number;
   readonly healthy: number;
   readonly load?: ServiceLoad;
+  readonly pool?: PoolFacts;
 }
 
 /** What a DNS node's own probes say, by the identity of the probe (11 letters). Fresh views only. */
@@ -41,8 +45,15 @@ export interface Report {
   /** Milliseconds since 1970 by the reporter's clock. */
   readonly sent: number;
   readonly intervalMs: number;
+  /** How long the report is to be believed; absent in reports of older versions: REPORT_TTL_INTERVALS. */
+  readonly ttlMs?: number;
   readonly state: 'up' | 'degraded' | 'draining' | 'down';
+  /** Why the state is not `up`, for people. */
+  readonly reason?: string;
   readonly services: readonly ServiceReport[];
+  /** Of a proxy. */
+  readonly proxy?: ProxyFacts;
+  readonly scaling?: ScalingHint;
   /** Of a DNS node. */
   readonly probes?: ProbeViews;
 }
@@ -58,8 +69,9 @@ export const REPORT_SKEW_MS = 300_000;
 /** Why a report can't be taken: see `reportRefusal`. */
 export type ReportRefusal = 'old_sequence' | 'old_epoch' | 'from_future';
 
-export function reportTtlMs({ intervalMs }: Pick<Report, 'intervalMs'>): number {
-  return Math.min(Math.max(intervalMs * REPORT_TTL_INTERVALS, REPORT_TTL_MIN_MS), REPORT_TTL_MAX_MS);
+export function reportTtlMs({ intervalMs, ttlMs }: Pick<Report, 'intervalMs' | 'ttlMs'>): number {
+  const wantedMs = ttlMs ?? intervalMs * REPORT_TTL_INTERVALS;
+  return Math.min(Math.max(wantedMs, REPORT_TTL_MIN_MS), REPORT_TTL_MAX_MS);
 }
 
 /**

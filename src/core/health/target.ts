@@ -68,12 +68,26 @@ export function checksToFlip(current: TargetState, thresholds: Thresholds): numb
   return Math.max(needed - current.count, 1);
 }
 
+/** Distances of probes, milliseconds. */
+export interface ProbeTimes {
+  readonly intervalMs: number;
+  /** While a change is under way. */
+  readonly retryMs: number;
+}
+
 /**
- * How long an answer that rests on this state may be cached: it can't change sooner than in
- * `interval × checks to flip`. In seconds, at least 1.
+ * In what time the state can change at the earliest, milliseconds. The next check comes after the interval while the last
+ * result agrees with the state; after the retry interval while it does not, as a change is under way; and so do all that
+ * follow. An answer that rests on this state may be cached so long.
  */
-export function healthTtlSeconds(current: TargetState, thresholds: Thresholds, intervalMs: number): number {
-  return Math.max(Math.ceil((checksToFlip(current, thresholds) * intervalMs) / 1000), 1);
+export function msToFlip(
+  current: TargetState,
+  lastOk: boolean,
+  thresholds: Thresholds,
+  { intervalMs, retryMs }: ProbeTimes,
+): number {
+  const isSettled = lastOk === (current.state === 'up');
+  return (isSettled ? intervalMs : retryMs) + (checksToFlip(current, thresholds) - 1) * retryMs;
 }
 
 function failureWhileUp(current: TargetState, thresholds: Thresholds): TargetStep {

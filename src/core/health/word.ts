@@ -45,11 +45,26 @@ export const TTL_UNBOUNDED = TTL_MASK;
 /** Targets without a monitor, and those an operator fixed as up for good, share this slot. */
 export const SLOT_ALWAYS_UP = 0;
 export const SLOT_ALWAYS_DOWN = 1;
+/**
+ * What an operator steers is read from one of these, whatever its own word says (`core/steering/marks.ts`). Their TTL
+ * bound is 0: while somebody steers, answers are kept as short as their records allow.
+ */
+export const SLOT_FORCED_DOWN = 2;
+export const SLOT_FORCED_UP = 3;
+/** Gets no new answers, but may be answered where everything is down. */
+export const SLOT_DRAINED = 4;
+/** In place of the word of a pool's load: the pool is dialled, and takes part of its answers. */
+export const SLOT_DIALLED = 5;
 /** The first slot that can be given to a target. */
-export const SLOT_FIRST_FREE = 2;
+export const SLOT_FIRST_FREE = 6;
 
 export const WORD_ALWAYS_UP = TTL_UNBOUNDED;
 export const WORD_ALWAYS_DOWN = DOWN_BIT | TTL_UNBOUNDED;
+
+/** Whether an operator set what reads this slot down: then not even failing open answers it. */
+export function isNeverAnswered(slot: number): boolean {
+  return slot === SLOT_ALWAYS_DOWN || slot === SLOT_FORCED_DOWN;
+}
 
 /**
  * Packs a word. The TTL is rounded up to whole seconds and kept within 0 and 0xffffe; Infinity (and NaN) is
@@ -92,7 +107,7 @@ export function boundTtl(word: number, ttlSeconds: number): number {
 }
 
 /**
- * Makes a table for `slots` targets beside the two reserved ones. A target starts as up and unknown: before its
+ * Makes a table for `slots` targets beside the reserved ones. A target starts as up and unknown: before its
  * first observation there is no reason to take it out.
  *
  * @param buffer shared by the workers; at least `healthTableBytes(slots)` long.
@@ -102,6 +117,10 @@ export function createHealthTable(buffer: ArrayBufferLike, slots: number): Int32
   table.fill(UNKNOWN_BIT | TTL_UNBOUNDED);
   table[SLOT_ALWAYS_UP] = WORD_ALWAYS_UP;
   table[SLOT_ALWAYS_DOWN] = WORD_ALWAYS_DOWN;
+  table[SLOT_FORCED_DOWN] = FORCED_BIT | DOWN_BIT;
+  table[SLOT_FORCED_UP] = FORCED_BIT;
+  table[SLOT_DRAINED] = FORCED_BIT | DOWN_BIT;
+  table[SLOT_DIALLED] = FORCED_BIT | PARTIAL_BIT | (0xff << SHARE_SHIFT);
   return table;
 }
 

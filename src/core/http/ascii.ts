@@ -21,9 +21,63 @@ export const COLON = 58;
 export const COMMA = 44;
 export const SEMICOLON = 59;
 
-/** The range as a string, one character per byte. Ranges are at most a head long. */
+/**
+ * The range as a string, one character per byte. Ranges are at most a head long. Short texts that came lately are
+ * not made again: hosts, methods and paths are mostly the same ones.
+ */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start;
+  if (length > RECENT_BYTES_MAX) return newText(bytes, start, end);
+  let hash = length;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  const slot = (hash ^ (hash >>> 15)) & (RECENT_SLOTS - 1);
+  const recent = RECENT[slot]!;
+  if (recent.length === length) {
+    let i = 0;
+    while (i < length && recent.charCodeAt(i) === bytes[start + i]) i++;
+    if (i === length) return recent;
+  }
+  const text = newText(bytes, start, end);
+  RECENT[slot] = text;
+  return text;
+}
+
+const RECENT_BYTES_MAX = 64;
+const RECENT_SLOTS = 1024;
+/** By a hash of the text. Whoever sends many different ones only makes it useless. */
+const RECENT: string[] = new Array<string>(RECENT_SLOTS).fill('');
+
+function newText(bytes: Uint8Array, start: number, end: number): string {
   return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+}
+
+/** Copies `bytes[start, end)` to `at`; the index behind the copy. */
+export function copyBytes(
+  out: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  if (end - start > SHORT) out.set(bytes.subarray(start, end), at);
+  else for (let i = start, to = at; i < end; i++, to++) out[to] = bytes[i]!;
+  return at + end - start;
+}
+
+/** Up to here a loop is faster than making a view for `set`. */
+const SHORT = 64;
+
+/** Text of one byte for each character. */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  putText(bytes, 0, text);
+  return bytes;
+}
+
+/** Writes text of one byte for each character to `out`, from `at`; where it ends. */
+export function putText(out: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i);
+  return at + text.length;
 }
 
 /** True if the range equals `lower`, which must be lower-case ASCII, in any letter case. */

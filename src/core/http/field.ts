@@ -40,17 +40,18 @@ const NAMES: readonly (readonly [name: string, id: number])[] = [
 ];
 
 /** Names by length: most lines are told apart by their length alone. */
-const BY_LENGTH: readonly (readonly (readonly [string, number])[])[] = Array.from(
+const BY_LENGTH: readonly (readonly { readonly name: string; readonly id: number }[])[] = Array.from(
   { length: 20 },
-  (_, length) => NAMES.filter(([name]) => name.length === length),
+  (_, length) => NAMES.flatMap(([name, id]) => (name.length === length ? [{ name, id }] : [])),
 );
 
 /** The FIELD id of a field name in any letter case; `FIELD.other` if it isn't one of ours. */
 export function fieldId(bytes: Uint8Array, start: number, end: number): number {
   const candidates = BY_LENGTH[end - start];
   if (candidates === undefined) return FIELD.other;
-  for (const [name, id] of candidates) {
-    if (equalsIgnoreCase(bytes, start, end, name)) return id;
+  for (let i = 0; i < candidates.length; i++) {
+    const candidate = candidates[i]!;
+    if (equalsIgnoreCase(bytes, start, end, candidate.name)) return candidate.id;
   }
   return FIELD.other;
 }

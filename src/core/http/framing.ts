@@ -141,6 +141,9 @@ export class BodyDecoder {
   /** True once the last byte of the message was seen. Never true by itself for `close` framing. */
   done = true;
   error: RefusalCode | null = null;
+  /** The trailer lines that came, with CRLF; kept only while `keepTrailers` is true. */
+  trailers = '';
+  keepTrailers = false;
   #state: number = S.idle;
   #left = 0;
   #digits = 0;
@@ -151,6 +154,7 @@ export class BodyDecoder {
 
   begin(framing: Framing): void {
     this.error = null;
+    this.trailers = '';
     this.#left = framing.length;
     this.#digits = 0;
     this.#extensionBytes = 0;
@@ -253,6 +257,9 @@ export class BodyDecoder {
 
   #trailer(state: number, byte: number): number {
     if (++this.#trailerBytes > HEAD_BYTES_MAX) return this.#fail('trailer');
+    if (this.keepTrailers && (state !== S.trailerStart || byte !== CR)) {
+      this.trailers += String.fromCharCode(byte);
+    }
     switch (state) {
       case S.trailerStart:
         if (byte === CR) return S.lastLf;

@@ -6,7 +6,19 @@
  * head of the same connection, so a head costs no object per header.
  */
 
-import { COLON, CR, equalsIgnoreCase, FIELD_VALUE, HTAB, isBlank, isToken, LF, latin1, SP } from './ascii.js';
+import {
+  COLON,
+  CR,
+  equalsIgnoreCase,
+  FIELD_VALUE,
+  HTAB,
+  isBlank,
+  isToken,
+  LF,
+  latin1,
+  SP,
+  TOKEN,
+} from './ascii.js';
 import { fieldId } from './field.js';
 import type { RefusalCode } from './refusal.js';
 
@@ -70,8 +82,13 @@ export class Head {
     this.bytes = bytes;
     this.base = start;
     for (;;) {
-      // A slice of the window bounds the search: bytes after it belong to a body and may be many.
-      const lf = findLf(bytes, start + this.#scanned, Math.min(end, start + HEAD_BYTES_MAX));
+      // Bytes behind the limit belong to a body and may be many.
+      const limit = Math.min(end, start + HEAD_BYTES_MAX);
+      if (this.#firstLineSeen && this.#scanned === this.#line && this.#plainLines(limit)) {
+        this.nameStart[this.count] = this.#line;
+        return this.#line + 2;
+      }
+      const lf = findLf(bytes, start + this.#scanned, limit);
       if (lf < 0) {
         if (end - start >= HEAD_BYTES_MAX) return this.#fail('head_too_large');
         this.#scanned = end - start;
@@ -106,6 +123,11 @@ export class Head {
     return this.#firstLineSeen || this.#scanned > this.#line;
   }
 
+  /** Bytes of all field lines. */
+  get fieldBytes(): number {
+    return this.count > 0 ? this.nameStart[this.count]! - this.nameStart[0]! : 0;
+  }
+
   /** Index of the first line with this FIELD id, from line `from` on, or -1. */
   find(id: number, from = 0): number {
     for (let i = from; i < this.count; i++) if (this.ids[i] === id) return i;
@@ -125,6 +147,15 @@ export class Head {
     return equalsIgnoreCase(this.bytes, this.base + this.nameStart[i]!, this.base + this.nameEnd[i]!, lower);
   }
 
+  /** The values of all lines with this lower-case name, with `separator` between them; null if there is none. */
+  field(lower: string, separator: string): string | null {
+    let all: string | null = null;
+    for (let i = 0; i < this.count; i++) {
+      if (this.nameIs(i, lower)) all = all === null ? this.value(i) : all + separator + this.value(i);
+    }
+    return all;
+  }
+
   get method(): string {
     return latin1(this.bytes, this.base + this.methodStart, this.base + this.methodEnd);
   }
@@ -137,55 +168,95 @@ export class Head {
     return latin1(this.bytes, this.base + this.reasonStart, this.base + this.reasonEnd);
   }
 
+  /**
+   * Reads field lines as long as they are complete and valid, in one pass; true at the empty line that ends the head.
+   * Whatever else there is, the way of the other lines deals with it.
+   */
+  #plainLines(limit: number): boolean {
+    const { bytes, base } = this;
+    let i = base + this.#line;
+    for (;;) {
+      const start = i;
+      if (i + 1 < limit && bytes[i] === CR && bytes[i + 1] === LF) return true;
+      while (i < limit && TOKEN[bytes[i]!] === 1) i++;
+      if (i === start || i >= limit || bytes[i] !== COLON || this.count === HEADERS_MAX) return false;
+      const nameEnd = i++;
+      while (i < limit && isBlank(bytes[i]!)) i++;
+      const valueStart = i;
+      while (i < limit && FIELD_VALUE[bytes[i]!] === 1) i++;
+      if (i + 1 >= limit || bytes[i] !== CR || bytes[i + 1] !== LF) return false;
+      let valueEnd = i;
+      while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd--;
+      this.#keepLine(start, nameEnd, valueStart, valueEnd);
+      i += 2;
+      this.#line = i - base;
+      this.#scanned = this.#line;
+    }
+  }
+
+  /** Indexes in `bytes`. */
+  #keepLine(start: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    const { base } = this;
+    const i = this.count++;
+    this.ids[i] = fieldId(this.bytes, start, nameEnd);
+    this.nameStart[i] = start - base;
+    this.nameEnd[i] = nameEnd - base;
+    this.valueStart[i] = valueStart - base;
+    this.valueEnd[i] = valueEnd - base;
+  }
+
   #requestLine(start: number, end: number): boolean {
-    const at = (i: number): number => this.bytes[this.base + i]!;
-    let i = start;
-    while (i < end && at(i) !== SP) i++;
-    if (i - start > METHOD_BYTES_MAX || !isToken(this.bytes, this.base + start, this.base + i)) {
+    const { bytes, base } = this;
+    const last = base + end;
+    let i = base + start;
+    while (i < last && TOKEN[bytes[i]!] === 1) i++;
+    const methodEnd = i - base;
+    if (methodEnd === start || methodEnd - start > METHOD_BYTES_MAX || i >= last || bytes[i] !== SP) {
       return this.#failLine(start, end);
     }
     this.methodStart = start;
-    this.methodEnd = i;
+    this.methodEnd = methodEnd;
     const target = ++i;
-    while (i < end && at(i) > SP && at(i) < 127) i++;
-    if (i === target || i >= end || at(i) !== SP) return this.#failLine(start, end);
-    this.targetStart = target;
-    this.targetEnd = i;
-    return this.#version(i + 1, end, end);
+    while (i < last && bytes[i]! > SP && bytes[i]! < 127) i++;
+    if (i === target || i >= last || bytes[i] !== SP) return this.#failLine(start, end);
+    this.targetStart = target - base;
+    this.targetEnd = i - base;
+    return this.#version(i + 1 - base, end, end);
   }
 
   #statusLine(start: number, end: number): boolean {
-    const at = (i: number): number => this.bytes[this.base + i]!;
-    if (end - start < 12 || at(start + 8) !== SP) return this.#failLine(start, end);
+    const { bytes, base } = this;
+    if (end - start < 12 || bytes[base + start + 8] !== SP) return this.#failLine(start, end);
     if (!this.#version(start, start + 8, end)) return false;
     let status = 0;
-    for (let i = start + 9; i < start + 12; i++) {
-      if (at(i) < 48 || at(i) > 57) return this.#failLine(start, end);
-      status = status * 10 + at(i) - 48;
+    for (let i = base + start + 9; i < base + start + 12; i++) {
+      if (!isDigit(bytes[i]!)) return this.#failLine(start, end);
+      status = status * 10 + bytes[i]! - 48;
     }
     // The space before an empty reason is often missing; nobody is harmed by that.
-    if (status < 100 || status > 599 || (end > start + 12 && at(start + 12) !== SP)) {
+    if (status < 100 || status > 599 || (end > start + 12 && bytes[base + start + 12] !== SP)) {
       return this.#failLine(start, end);
     }
     this.status = status;
     this.reasonStart = Math.min(start + 13, end);
     this.reasonEnd = end;
-    for (let i = this.reasonStart; i < end; i++)
-      if (FIELD_VALUE[at(i)] === 0) return this.#failLine(start, end);
+    for (let i = base + this.reasonStart; i < base + end; i++)
+      if (FIELD_VALUE[bytes[i]!] === 0) return this.#failLine(start, end);
     return true;
   }
 
   #version(start: number, end: number, lineEnd: number): boolean {
-    const at = (i: number): number => this.bytes[this.base + i]!;
+    const { bytes } = this;
+    const at = this.base + start;
     const shaped =
       end - start === 8 &&
-      latin1(this.bytes, this.base + start, this.base + start + 5) === 'HTTP/' &&
-      isDigit(at(start + 5)) &&
-      at(start + 6) === 46 &&
-      isDigit(at(start + 7));
+      startsWithHttp(bytes, at) &&
+      isDigit(bytes[at + 5]!) &&
+      bytes[at + 6] === 46 &&
+      isDigit(bytes[at + 7]!);
     if (!shaped) return this.#failLine(start, lineEnd);
-    this.minor = at(start + 7) - 48;
-    if (at(start + 5) === 49 && this.minor <= 1) return true;
+    this.minor = bytes[at + 7]! - 48;
+    if (bytes[at + 5] === 49 && this.minor <= 1) return true;
     this.#fail('version');
     return false;
   }
@@ -209,12 +280,7 @@ export class Head {
     }
     while (from < to && isBlank(bytes[base + from]!)) from++;
     while (to > from && isBlank(bytes[base + to - 1]!)) to--;
-    const i = this.count++;
-    this.ids[i] = fieldId(bytes, base + start, base + colon);
-    this.nameStart[i] = start;
-    this.nameEnd[i] = colon;
-    this.valueStart[i] = from;
-    this.valueEnd[i] = to;
+    this.#keepLine(base + start, base + colon, base + from, base + to);
     return true;
   }
 
@@ -236,9 +302,21 @@ export class Head {
   }
 }
 
+/** A loop: a call of `indexOf` costs more than the few dozen bytes of a line. */
 function findLf(bytes: Uint8Array, from: number, end: number): number {
-  const at = bytes.indexOf(LF, from);
-  return at < end ? at : -1;
+  for (let i = from; i < end; i++) if (bytes[i] === LF) return i;
+  return -1;
+}
+
+/** `HTTP/` */
+function startsWithHttp(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at] === 72 &&
+    bytes[at + 1] === 84 &&
+    bytes[at + 2] === 84 &&
+    bytes[at + 3] === 80 &&
+    bytes[at + 4] === 47
+  );
 }
 
 function isDigit(byte: number): boolean {

@@ -1,11 +1,20 @@
 /**
  * The head that goes to the next hop: hop-by-hop fields are removed (RFC 9110 §7.6.1), Via (§7.6.3),
- * X-Forwarded-* and Forwarded (RFC 7239) are added. All other lines pass byte for byte, in their order.
+ * X-Forwarded-* and Forwarded (RFC 7239) are added, and fields that a route changes. All other lines pass byte
+ * for byte, in their order.
  */
 
+import { copyBytes, latin1Bytes, putText } from './ascii.js';
 import { FIELD } from './field.js';
+import type { FieldEdits } from './field-edits.js';
+import { type ForwardedTails, quoted } from './forwarded-tail.js';
 import type { Head } from './head.js';
 import type { RequestFacts, ResponseFacts } from './hygiene.js';
+import type { RequestEdits } from './request-rewrite.js';
+
+const SP = 32;
+/** Room for what stands around method, target, host and reason in the first lines. */
+const FRONT_BYTES = 64;
 
 /** What the proxy knows about the hop that sent a request. */
 export interface ForwardContext {
@@ -16,8 +25,10 @@ export interface ForwardContext {
   readonly trusted: boolean;
   /** Our name in Via (RFC 9110 §7.6.3). */
   readonly via: string;
-  /** Host for HTTP/1.0 requests that have none. */
-  readonly defaultHost: string;
+  /** The version in Via; that of the head where absent. */
+  readonly received?: string;
+  /** Absent: the fields that we add are made anew for each request. */
+  readonly tails?: ForwardedTails;
 }
 
 /** How the response is passed on to the client. */
@@ -27,31 +38,141 @@ export interface ReplyContext {
   readonly close: boolean;
   /** The client speaks HTTP/1.0: no chunked coding, and keep-alive must be said. */
   readonly http10: boolean;
+  /** The version in Via; that of the head where absent. */
+  readonly received?: string;
 }
 
-/** Bytes of the request head for the endpoint. */
-export function writeRequestHead(head: Head, facts: RequestFacts, context: ForwardContext): Uint8Array {
-  const host = facts.host ?? context.defaultHost;
-  let front = `${facts.method} ${facts.target.forwarded} HTTP/1.1\r\nHost: ${host}\r\n`;
-  if (facts.framing.kind === 'chunked') front += 'Transfer-Encoding: chunked\r\n';
-  const via = `Via: 1.${head.minor} ${context.via}\r\n\r\n`;
-  const tail = hopFields(facts) + forwardedFields(head, host, context) + via;
-  return assemble(front, head, facts.connection.named, droppedFromRequest, tail);
+/**
+ * Writes the request head for the endpoint to the start of `out`; returns its length, -1 if it does not fit.
+ * `defaultHost` is for HTTP/1.0 requests without Host; `edits` are those of the route. What X-Forwarded-Host and
+ * Forwarded say is the host that the client asked for, also where the endpoint gets another one.
+ */
+export function writeRequestHead(
+  out: Uint8Array,
+  head: Head,
+  facts: RequestFacts,
+  context: ForwardContext,
+  defaultHost: string,
+  edits: RequestEdits | null = null,
+): number {
+  const host = facts.host ?? defaultHost;
+  const target = edits === null ? facts.target.forwarded : edits.forwarded;
+  const fields = edits === null ? null : edits.fields;
+  const { clientAddress } = context;
+  const usual = isUsual(facts, context, fields) ? context.tails.find(host, head.minor) : null;
+  const other = usual === null ? requestTail(head, facts, host, context, fields) : '';
+  const tailRoom = usual === null ? other.length : usual.room(clientAddress);
+  const newHost = edits === null ? host : (edits.host ?? host);
+  const front = facts.method.length + target.length + newHost.length + FRONT_BYTES;
+  if (front + head.fieldBytes + tailRoom > out.length) return -1;
+  let at = putText(out, 0, facts.method);
+  out[at++] = SP;
+  at = putText(out, at, target);
+  at = putText(out, at, ' HTTP/1.1\r\nHost: ');
+  at = putText(out, at, newHost);
+  at = putText(out, at, facts.framing.kind === 'chunked' ? '\r\nTransfer-Encoding: chunked\r\n' : '\r\n');
+  at = copyFields(out, at, head, {
+    named: facts.connection.named,
+    dropped: droppedFromRequest,
+    edits: fields,
+  });
+  return usual === null ? putText(out, at, other) : usual.write(out, at, clientAddress);
 }
 
-/** Bytes of the response head for the client; interim responses (1xx) too. */
-export function writeResponseHead(head: Head, facts: ResponseFacts, context: ReplyContext): Uint8Array {
-  const front = `HTTP/1.1 ${facts.status} ${head.reason}\r\n`;
-  let tail = '';
+/** Nothing about the request or its route changes the fields that requests to its host get. */
+function isUsual(
+  facts: RequestFacts,
+  context: ForwardContext,
+  fields: FieldEdits | null,
+): context is ForwardContext & { readonly tails: ForwardedTails } {
+  const { tails, trusted } = context;
+  return tails !== undefined && !trusted && !facts.trailers && facts.upgrade === null && fields === null;
+}
+
+/** What we add behind the client's lines: what its Connection header names is gone, but never what a route sets. */
+function requestTail(
+  head: Head,
+  facts: RequestFacts,
+  host: string,
+  context: ForwardContext,
+  fields: FieldEdits | null,
+): string {
+  const via = `Via: ${context.received ?? `1.${head.minor}`} ${context.via}\r\n\r\n`;
+  const lines = fields === null ? '' : fields.lines;
+  return lines + hopFields(facts) + forwardedFields(head, host, context) + via;
+}
+
+/**
+ * Writes the response head for the client, interim ones (1xx) too, to the start of `out`; returns its length, -1 if
+ * it does not fit. `edits` are those of the route; interim responses stay as they are.
+ */
+export function writeResponseHead(
+  out: Uint8Array,
+  head: Head,
+  facts: ResponseFacts,
+  context: ReplyContext,
+  edits: FieldEdits | null = null,
+): number {
+  const { status } = facts;
+  const fields = status < 200 ? null : edits;
+  const tail = responseTail(head, facts, context, fields);
+  const reasonBytes = head.reasonEnd - head.reasonStart;
+  if (FRONT_BYTES + reasonBytes + head.fieldBytes + tail.length > out.length) return -1;
+  let at = putText(out, 0, 'HTTP/1.1 ');
+  out[at++] = 48 + Math.trunc(status / 100);
+  out[at++] = 48 + (Math.trunc(status / 10) % 10);
+  out[at++] = 48 + (status % 10);
+  out[at++] = SP;
+  at = copyBytes(out, at, head.bytes, head.base + head.reasonStart, head.base + head.reasonEnd);
+  at = putText(out, at, '\r\n');
+  const dropped = status < 200 || status === 204 ? droppedWithoutBody : droppedFromResponse;
+  at = copyFields(out, at, head, { named: facts.connection.named, dropped, edits: fields });
+  return copyBytes(out, at, tail, 0, tail.length);
+}
+
+/** There are few different ones: by the answers to the questions that `responseTail` asks. */
+const usualTails: Uint8Array[] = [];
+let usualVia = '';
+
+function responseTail(
+  head: Head,
+  facts: ResponseFacts,
+  context: ReplyContext,
+  fields: FieldEdits | null,
+): Uint8Array {
+  const { status } = facts;
   // A response to HEAD keeps its Transfer-Encoding, since it describes what GET would have got.
-  const encoded = head.find(FIELD.transferEncoding) >= 0 && !context.http10;
-  if (encoded && facts.status >= 200 && facts.status !== 204) tail += 'Transfer-Encoding: chunked\r\n';
-  tail += `Via: 1.${head.minor} ${context.via}\r\n`;
+  const encoded =
+    head.find(FIELD.transferEncoding) >= 0 && !context.http10 && status >= 200 && status !== 204;
+  const closes = context.close && status >= 200;
+  const usual = facts.upgrade === null && fields === null && context.received === undefined;
+  if (!usual) return latin1Bytes(responseTailText(head, facts, context, { encoded, closes, fields }));
+  if (usualVia !== context.via) {
+    usualVia = context.via;
+    usualTails.length = 0;
+  }
+  const which = (encoded ? 1 : 0) + (closes ? 2 : 0) + (context.http10 ? 4 : 0) + 8 * head.minor;
+  usualTails[which] ??= latin1Bytes(responseTailText(head, facts, context, { encoded, closes, fields }));
+  return usualTails[which];
+}
+
+function responseTailText(
+  head: Head,
+  facts: ResponseFacts,
+  context: ReplyContext,
+  {
+    encoded,
+    closes,
+    fields,
+  }: { readonly encoded: boolean; readonly closes: boolean; readonly fields: FieldEdits | null },
+): string {
+  let tail = fields === null ? '' : fields.lines;
+  if (encoded) tail += 'Transfer-Encoding: chunked\r\n';
+  tail += `Via: ${context.received ?? `1.${head.minor}`} ${context.via}\r\n`;
   if (facts.upgrade !== null) tail += `Connection: upgrade\r\nUpgrade: ${facts.upgrade}\r\n`;
-  else if (context.close && facts.status >= 200) tail += 'Connection: close\r\n';
+  else if (closes) tail += 'Connection: close\r\n';
   else if (context.http10) tail += 'Connection: keep-alive\r\n';
-  const dropped = facts.status < 200 || facts.status === 204 ? droppedWithoutBody : droppedFromResponse;
-  return assemble(front, head, facts.connection.named, dropped, `${tail}\r\n`);
+  return `${tail}\r\n`;
 }
 
 function hopFields(facts: RequestFacts): string {
@@ -66,12 +187,11 @@ function forwardedFields(head: Head, host: string, context: ForwardContext): str
   const earlierForwarded = trusted ? joined(head, FIELD.forwarded) : '';
   const said = (id: number, own: string): string => (trusted ? joined(head, id) || own : own);
   const node = clientAddress.includes(':') ? `"[${clientAddress}]"` : clientAddress;
-  const quotedHost = /[:[\]]/.test(host) ? `"${host}"` : host;
   return (
     `X-Forwarded-For: ${earlierFor ? `${earlierFor}, ` : ''}${clientAddress}\r\n` +
     `X-Forwarded-Proto: ${said(FIELD.xForwardedProto, proto)}\r\n` +
     `X-Forwarded-Host: ${said(FIELD.xForwardedHost, host)}\r\n` +
-    `Forwarded: ${earlierForwarded ? `${earlierForwarded}, ` : ''}for=${node};host=${quotedHost};proto=${proto}\r\n`
+    `Forwarded: ${earlierForwarded ? `${earlierForwarded}, ` : ''}for=${node};host=${quoted(host)};proto=${proto}\r\n`
   );
 }
 
@@ -112,40 +232,35 @@ const droppedFromResponse = idTable(...HOP_BY_HOP);
 /** A 1xx or 204 must not have a Content-Length (RFC 9110 §8.6). */
 const droppedWithoutBody = idTable(...HOP_BY_HOP, FIELD.contentLength);
 
-/** Front, the lines that stay, and tail in one new array. Neighbouring lines are copied in one piece. */
-function assemble(
-  front: string,
-  head: Head,
-  named: readonly string[],
-  dropped: Uint8Array,
-  tail: string,
-): Uint8Array {
-  const linesLength =
-    head.nameStart[head.count]! - (head.count > 0 ? head.nameStart[0]! : head.nameStart[head.count]!);
-  const out = new Uint8Array(front.length + linesLength + tail.length);
-  let at = put(out, 0, front);
-  let i = 0;
-  while (i < head.count) {
-    if (isDropped(head, i, dropped, named)) {
-      i++;
-      continue;
-    }
-    const from = i;
-    while (i < head.count && !isDropped(head, i, dropped, named)) i++;
-    const lines = head.bytes.subarray(head.base + head.nameStart[from]!, head.base + head.nameStart[i]!);
-    out.set(lines, at);
-    at += lines.length;
-  }
-  return out.subarray(0, put(out, at, tail));
+interface Selection {
+  readonly named: readonly string[];
+  readonly dropped: Uint8Array;
+  readonly edits: FieldEdits | null;
 }
 
-function isDropped(head: Head, i: number, dropped: Uint8Array, named: readonly string[]): boolean {
+/** The lines that stay. Neighbours are copied in one piece. */
+function copyFields(out: Uint8Array, start: number, head: Head, selection: Selection): number {
+  const { count, nameStart, bytes, base } = head;
+  const { named, dropped, edits } = selection;
+  let at = start;
+  let from = 0;
+  for (let i = 0; i < count; i++) {
+    if (!isDropped(head, i, dropped, named, edits)) continue;
+    at = copyBytes(out, at, bytes, base + nameStart[from]!, base + nameStart[i]!);
+    from = i + 1;
+  }
+  return from < count ? copyBytes(out, at, bytes, base + nameStart[from]!, base + nameStart[count]!) : at;
+}
+
+function isDropped(
+  head: Head,
+  i: number,
+  dropped: Uint8Array,
+  named: readonly string[],
+  edits: FieldEdits | null,
+): boolean {
   if (dropped[head.ids[i]!] === 1) return true;
+  if (edits?.drops(head, i)) return true;
   for (let n = 0; n < named.length; n++) if (head.nameIs(i, named[n]!)) return true;
   return false;
-}
-
-function put(out: Uint8Array, at: number, text: string): number {
-  for (let i = 0; i < text.length; i++) out[at + i] = text.charCodeAt(i);
-  return at + text.length;
 }

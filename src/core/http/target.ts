@@ -29,7 +29,7 @@ export function parseTarget(text: string, method: string): Target | null {
   if (text === '*') {
     return method === 'OPTIONS' ? { form: 'asterisk', authority: null, path: '/', forwarded: '*' } : null;
   }
-  if (text.startsWith('/')) return originForm(text, null);
+  if (text.startsWith('/')) return plainOrigin(text);
   const absolute = ABSOLUTE.exec(text);
   if (absolute === null || !isAuthority(absolute[1]!)) return null;
   const rest = absolute[2]!;
@@ -37,6 +37,22 @@ export function parseTarget(text: string, method: string): Target | null {
     return { form: 'asterisk', authority: absolute[1]!, path: '/', forwarded: '*' };
   }
   return originForm(rest.startsWith('/') ? rest : `/${rest}`, absolute[1]!);
+}
+
+const RECENT_LENGTH_MAX = 64;
+const RECENT_MAX = 1024;
+/** Targets that came lately: most clients ask for the same few. */
+let recent = new Map<string, Target>();
+
+function plainOrigin(text: string): Target | null {
+  if (text.length > RECENT_LENGTH_MAX) return originForm(text, null);
+  const known = recent.get(text);
+  if (known !== undefined) return known;
+  const target = originForm(text, null);
+  if (target === null) return null;
+  if (recent.size >= RECENT_MAX) recent = new Map();
+  recent.set(text, target);
+  return target;
 }
 
 function originForm(text: string, authority: string | null): Target | null {

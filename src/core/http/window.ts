@@ -1,6 +1,6 @@
 /**
- * The bytes of a connection that were received but not yet used. A chunk that arrives while the window is
- * empty is adopted without a copy; only what a head or a waiting body leaves over is copied together.
+ * The bytes of a connection that were received but not yet used. Bytes that arrive while the window is empty are only
+ * borrowed: they are copied by `settle`, and only what is left of them by then.
  */
 export class ByteWindow {
   bytes: Uint8Array = EMPTY;
@@ -12,31 +12,29 @@ export class ByteWindow {
     return this.end - this.start;
   }
 
-  /** Adds a chunk. The caller must not write into it afterwards. */
-  append(chunk: Uint8Array): void {
+  /** Adds `bytes[start, end)`. The array must stay as it is until `settle`. */
+  append(bytes: Uint8Array, start: number, end: number): void {
     if (this.start === this.end) {
-      this.bytes = chunk;
-      this.start = 0;
-      this.end = chunk.length;
+      this.bytes = bytes;
+      this.start = start;
+      this.end = end;
       this.#owned = false;
       return;
     }
-    this.#reserve(chunk.length);
-    this.bytes.set(chunk, this.end);
-    this.end += chunk.length;
+    this.#reserve(end - start);
+    this.bytes.set(bytes.subarray(start, end), this.end);
+    this.end += end - start;
+  }
+
+  /** Copies what is still borrowed: the array it lies in is about to be used again. */
+  settle(): void {
+    if (!this.#owned && this.end > this.start) this.#reserve(0);
   }
 
   /** Drops `count` bytes from the front. */
   consume(count: number): void {
     this.start += count;
     if (this.start >= this.end) this.clear();
-  }
-
-  /** Everything there is, without a copy; the window is empty afterwards. */
-  take(): Uint8Array {
-    const all = this.bytes.subarray(this.start, this.end);
-    this.clear();
-    return all;
   }
 
   clear(): void {
@@ -46,10 +44,7 @@ export class ByteWindow {
     this.#owned = false;
   }
 
-  /**
-   * Makes room for `more` bytes at the end. Bytes already handed out stay as they were: a buffer is only
-   * written behind its end, and doubling keeps a head that comes byte by byte linear.
-   */
+  /** Makes room for `more` bytes at the end. Doubling keeps a head that comes byte by byte linear. */
   #reserve(more: number): void {
     const length = this.length;
     if (this.#owned && this.bytes.length - this.end >= more) return;

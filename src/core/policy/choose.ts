@@ -1,8 +1,10 @@
 import type { Query } from '../answer/query.js';
-import { ANSWERS_MAX, MODE, REGION_LIST, RRSET } from '../answer/snapshot.js';
+import { ANSWERS_MAX, MODE, OUTCOME, POOL, REGION_LIST, RRSET } from '../answer/snapshot.js';
+import { standIn } from './divert.js';
+import { dialledAway, isDialled } from './part.js';
 import { pickEndpoints, pickOne } from './pick.js';
 import { TAKE } from './pool.js';
-import { classList, NO_POOL, noteResult, serve, steer, walkChain } from './steer.js';
+import { classList, firstLive, NO_POOL, noteResult, serve, steer, walkChain } from './steer.js';
 
 /**
  * Lets the policy of a dynamic RRset choose: writes the endpoints of the answer to `chosen` and returns how many, 0
@@ -30,10 +32,21 @@ function chooseRegions(query: Query, rrset: number, family: number, chosen: Int3
   const pools = list + REGION_LIST.POOLS;
   const end = pools + 2 * steering[list + REGION_LIST.COUNT]!;
   let count = 0;
+  let given = NO_POOL;
+  // Of the pool whose dial was asked last: its priority groups stand together.
+  let leader = -1;
+  let away = false;
   for (let i = pools; i < end && count < wanted; i += 2) {
     if (isTaken(steering[i + 1]!, count)) continue;
-    const result = serve(query, steering[i]!, family);
+    const result = serve(query, standIn(query, steering[i]!, family), family);
     if (result === NO_POOL) continue;
+    if ((result & 3) !== TAKE.UP && isDialled(query, result >> 2)) {
+      const own = query.snapshot.pools[(result >> 2) * POOL.STRIDE + POOL.LEADER]!;
+      if (own !== leader) away = dialledAway(query, result >> 2);
+      leader = own;
+      if (given === NO_POOL && away) given = result;
+      if (away) continue;
+    }
     const endpoint = pickOne(query, result >> 2, family, result & 3);
     if (endpoint < 0) continue;
     if (count === 0) query.pool = result >> 2;
@@ -41,9 +54,22 @@ function chooseRegions(query: Query, rrset: number, family: number, chosen: Int3
     chosen[count++] = endpoint;
   }
   if (count > 0) return count;
-  const result = walkChain(query, end, family, nodes[rrset + RRSET.FAIL]!);
+  const result =
+    given === NO_POOL
+      ? walkChain(query, end, family, nodes[rrset + RRSET.FAIL]!)
+      : behindRegions(query, list, family, given);
   noteResult(query, result);
   return endpointsOf(query, result, family, chosen);
+}
+
+/** Every pool of the regions is down or dialled away: the chain goes on behind them, which are its first. */
+function behindRegions(query: Query, list: number, family: number, given: number): number {
+  const { steering } = query.snapshot;
+  const count = steering[list + REGION_LIST.COUNT]!;
+  const chain = list + REGION_LIST.POOLS + 2 * count;
+  const result = firstLive(query, chain + 1 + count, chain + 1 + steering[chain]!, family, given);
+  if (result !== given) query.decision |= OUTCOME.FALLBACK;
+  return result;
 }
 
 /** Regions that an endpoint of the answer is in. */

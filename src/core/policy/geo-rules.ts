@@ -1,4 +1,4 @@
-import { type ClassOverride, compileTrie } from '../geo/compile.js';
+import { type ClassChoice, type ClassOverride, compileTrie } from '../geo/compile.js';
 import type { Location, LocationTrie } from '../geo/location.js';
 import { countryRow } from '../geo/regions.js';
 import type { GeoTrie } from '../geo/trie.js';
@@ -11,17 +11,32 @@ import type { Rule } from '../zone/model.js';
  * with the same target the first applies.
  */
 export function compileRules(rules: readonly Rule[], base: LocationTrie): GeoTrie {
+  const { classOf, overrides } = ruleClasses(rules, base.locations);
+  return compileTrie(base, classOf, overrides);
+}
+
+/** The classes that `compileRules` makes a trie of: by location, and those of subnets, which go first. */
+export function ruleClasses(rules: readonly Rule[], locations: readonly Location[]): ClassChoice {
   const index = indexRules(rules);
-  const classOf = Int32Array.from(base.locations, (location) => applying(index, location) + 1);
+  const continents = continentsOf(locations);
+  const classOf = new Int32Array(locations.length);
+  for (const [id, location] of locations.entries()) {
+    classOf[id] = applying(index, location, continents[id]) + 1;
+  }
   const overrides: ClassOverride[] = rules.flatMap((rule, place) =>
     rule.subnets.map((prefix) => ({ prefix, cls: place + 1 })),
   );
-  return compileTrie(base, classOf, overrides);
+  return { classOf, overrides };
+}
+
+/** The class of each location of a database, leaving subnets aside. */
+export function classesOfLocations(rules: readonly Rule[], base: LocationTrie): Int32Array {
+  return ruleClasses(rules, base.locations).classOf;
 }
 
 /** The place of the rule that applies to a location, leaving subnets aside; -1 if none does. */
 export function ruleForLocation(rules: readonly Rule[], location: Location): number {
-  return applying(indexRules(rules), location);
+  return applying(indexRules(rules), location, continentOf(location));
 }
 
 /** The continent a location is on: its own, or else that of its country. */
@@ -29,6 +44,15 @@ export function continentOf(location: Location): string | undefined {
   if (location.continent !== undefined) return location.continent;
   return location.country === undefined ? undefined : countryRow(location.country)?.[0];
 }
+
+/** Of each location of a database; looked up once. */
+export function continentsOf(locations: readonly Location[]): readonly (string | undefined)[] {
+  const known = continentsKnown.get(locations) ?? locations.map(continentOf);
+  continentsKnown.set(locations, known);
+  return known;
+}
+
+const continentsKnown = new WeakMap<readonly Location[], readonly (string | undefined)[]>();
 
 /** Target → place of the first rule that names it. */
 interface RuleIndex {
@@ -64,7 +88,7 @@ function setFirst<Key>(map: Map<Key, number>, key: Key, place: number): void {
   if (!map.has(key)) map.set(key, place);
 }
 
-function applying(index: RuleIndex, location: Location): number {
+function applying(index: RuleIndex, location: Location, continent: string | undefined): number {
   const { asn, country, subdivision } = location;
   const byAsn = asn === undefined ? undefined : index.asns.get(asn);
   if (byAsn !== undefined) return byAsn;
@@ -74,7 +98,6 @@ function applying(index: RuleIndex, location: Location): number {
     const byCountry = byProvince ?? index.countries.get(country);
     if (byCountry !== undefined) return byCountry;
   }
-  const continent = continentOf(location);
   const byContinent = continent === undefined ? undefined : index.continents.get(continent);
   return byContinent ?? index.fallback;
 }

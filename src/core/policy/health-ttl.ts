@@ -41,10 +41,12 @@ function healthTtl(query: Query, rrset: number, pool: number): number {
 
 function poolTtl(query: Query, pool: number, family: number): number {
   const { pools, endpoints } = query.snapshot;
+  // While a rollout lasts, the answer may have to be another one soon.
+  if (pools[pool * POOL.STRIDE + POOL.DIVERT] !== 0) return 0;
   const record = pool * POOL.STRIDE + POOL.FAMILIES + family * POOL.PER_FAMILY;
   const first = pools[record + POOL.ENDPOINTS]!;
   const end = first + pools[record + POOL.COUNT]!;
-  let ttl: number = TTL_MASK;
+  let ttl = query.health[pools[pool * POOL.STRIDE + POOL.SHED]!]! & TTL_MASK;
   for (let i = first; i < end; i++) {
     ttl = Math.min(ttl, query.health[endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!]! & TTL_MASK);
   }

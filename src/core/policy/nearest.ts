@@ -1,4 +1,4 @@
-import { compileTrie } from '../geo/compile.js';
+import { type ClassChoice, compileTrie } from '../geo/compile.js';
 import { distanceKm, type Point } from '../geo/distance.js';
 import type { Location, LocationTrie } from '../geo/location.js';
 import { countryRow } from '../geo/regions.js';
@@ -15,11 +15,20 @@ export interface NearestTrie {
  * whose location is unknown. Locations with equal orders share a class, so scopes stay wide.
  */
 export function compileNearest(base: LocationTrie, points: readonly Point[]): NearestTrie {
+  const { classOf, orders } = nearestClasses(base.locations, points);
+  return { trie: compileTrie(base, classOf, []), orders };
+}
+
+/** The classes that `compileNearest` makes a trie of. */
+export function nearestClasses(
+  locations: readonly Location[],
+  points: readonly Point[],
+): ClassChoice & Pick<NearestTrie, 'orders'> {
   const given = points.map((_, place) => place);
   const orders: (readonly number[])[] = [given];
   const classOfOrder = new Map([[given.join(), 0]]);
-  const classOf = new Int32Array(base.locations.length);
-  for (const [id, location] of base.locations.entries()) {
+  const classOf = new Int32Array(locations.length);
+  for (const [id, location] of locations.entries()) {
     const order = orderFor(location, points);
     if (order === undefined) continue;
     const key = order.join();
@@ -30,7 +39,7 @@ export function compileNearest(base: LocationTrie, points: readonly Point[]): Ne
     }
     classOf[id] = cls;
   }
-  return { trie: compileTrie(base, classOf, []), orders };
+  return { classOf, overrides: [], orders };
 }
 
 /** The places of `points` from near to far, undefined where the location has no point. */

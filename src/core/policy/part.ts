@@ -1,9 +1,10 @@
 /**
- * Pools that take part of their answers: some endpoint came back and its ramp is not over, or the pool sheds load.
+ * Pools that take part of their answers: some endpoint came back and its ramp is not over, the pool sheds load, or an
+ * operator dialled it down.
  * Nothing here runs for a pool without a `partial` word.
  */
 import { draw, type Query } from '../answer/query.js';
-import { ENDPOINT, PICK, POOL } from '../answer/snapshot.js';
+import { DIAL_FULL, ENDPOINT, PICK, POOL } from '../answer/snapshot.js';
 import { SHARE_FULL, shareOf } from '../health/word.js';
 import { hashOfClient, mix } from './client.js';
 
@@ -27,22 +28,45 @@ export function poolShare(query: Query, pool: number, family: number): number {
     if (word >= 0) ready += (counts ? Math.min(weight, 1) : weight) * shareOf(word);
   }
   const ramp = ready >= needed * SHARE_FULL ? SHARE_FULL : Math.max(Math.floor(ready / needed), 1);
-  const kept = shareOf(query.health[pools[pool * POOL.STRIDE + POOL.SHED]!]!);
+  const kept = shareOf(query.health[pools[pool * POOL.STRIDE + POOL.LOAD]!]!);
   return Math.max((ramp * kept) >> 8, 1);
+}
+
+/** Whether an operator leaves only part of its answers to a pool. */
+export function isDialled(query: Query, pool: number): boolean {
+  return query.snapshot.pools[pool * POOL.STRIDE + POOL.DIAL]! < DIAL_FULL;
+}
+
+/**
+ * Whether the dial of a pool gives this answer away. Where the pool picks by hash, a client stays or goes for good, and
+ * moves once while a dial goes up or down. Asked once for all priority groups of a pool.
+ */
+export function dialledAway(query: Query, pool: number): boolean {
+  const dial = query.snapshot.pools[pool * POOL.STRIDE + POOL.DIAL]!;
+  const away = pointOf(query, pool, DIAL_SALT) / 0x1_0000_0000 >= dial / DIAL_FULL;
+  query.trace?.dial?.(pool, dial, away);
+  return away;
 }
 
 /** Whether this answer goes on to the next pool. Where the pool picks by hash, a client goes on or stays for good. */
 export function passesOn(query: Query, pool: number, family: number): boolean {
   const share = poolShare(query, pool, family);
-  const sticky = (query.snapshot.pools[pool * POOL.STRIDE + POOL.PICK]! & PICK.KIND) === PICK.HASH;
-  const point = sticky ? mix(hashOfClient(query) ^ PASS_SALT) : draw(query);
-  const passed = point / 0x1_0000_0000 >= share / SHARE_FULL;
+  if (share >= SHARE_FULL) return false;
+  const passed = pointOf(query, pool, PASS_SALT) / 0x1_0000_0000 >= share / SHARE_FULL;
   query.trace?.part(pool, share, passed);
   return passed;
 }
 
-/** So that staying does not go together with being sent to a certain endpoint. */
+/** 32 bits: of the client where the pool picks by hash, else drawn. */
+function pointOf(query: Query, pool: number, salt: number): number {
+  const sticky = (query.snapshot.pools[pool * POOL.STRIDE + POOL.PICK]! & PICK.KIND) === PICK.HASH;
+  // Neighbours in a xorshift sequence are alike in their bits, and this one comes right behind the draw of a pool.
+  return mix(sticky ? hashOfClient(query) ^ salt : draw(query));
+}
+
+/** So that staying does not go together with being sent to a certain endpoint, nor one reason with the other. */
 const PASS_SALT = 0x5bd1e995;
+const DIAL_SALT = 0x27d4eb2f;
 
 /** An endpoint as the pool's pick `weighted` chooses it, each weight in the part that it takes by now; -1 for none. */
 export function pickPartByWeight(query: Query, first: number, end: number): number {

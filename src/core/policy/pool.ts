@@ -1,6 +1,6 @@
 import type { Query } from '../answer/query.js';
 import { ENDPOINT, POOL } from '../answer/snapshot.js';
-import { PARTIAL_BIT, SLOT_ALWAYS_DOWN } from '../health/word.js';
+import { isNeverAnswered, PARTIAL_BIT } from '../health/word.js';
 
 /** How much of a pool serves. */
 export const POOL_STATE = {
@@ -40,7 +40,7 @@ export function canFailOpen(query: Query, pool: number, family: number): boolean
   const first = pools[record + POOL.ENDPOINTS]!;
   const end = first + pools[record + POOL.COUNT]!;
   for (let i = first; i < end; i++) {
-    if (endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT] !== SLOT_ALWAYS_DOWN) return true;
+    if (!isNeverAnswered(endpoints[i * ENDPOINT.STRIDE + ENDPOINT.SLOT]!)) return true;
   }
   return false;
 }
@@ -49,7 +49,7 @@ export function canFailOpen(query: Query, pool: number, family: number): boolean
 export function usable(query: Query, endpoint: number, take: number): boolean {
   const { endpoints } = query.snapshot;
   const slot = endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.SLOT]!;
-  if (take === TAKE.ALL) return slot !== SLOT_ALWAYS_DOWN;
+  if (take === TAKE.ALL) return !isNeverAnswered(slot);
   if (query.health[slot]! < 0) return false;
   return (endpoints[endpoint * ENDPOINT.STRIDE + ENDPOINT.WEIGHT] === 0) === (take === TAKE.SPARE);
 }

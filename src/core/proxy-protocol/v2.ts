@@ -5,8 +5,9 @@
  *     signature 12 | version 4 bits, command 4 bits | family 4 bits, transport 4 bits | length 2 |
  *     source address | destination address | source port 2 | destination port 2 | TLVs: type 1, length 2, value
  *
- * Version 1, which is text, is refused.
+ * Version 1, which is text, is in `v1.ts`.
  */
+import { crc32c } from './crc32c.js';
 
 /** What a header said; used again for the next one. */
 export interface ProxyHeader {
@@ -14,12 +15,17 @@ export interface ProxyHeader {
   family: 0 | 4 | 6;
   /** The client's address: the first 4 or 16 bytes. */
   readonly source: Uint8Array;
+  /** Where the client's connection or datagram went to, likewise. */
+  readonly destination: Uint8Array;
+  sourcePort: number;
+  destinationPort: number;
 }
 
 /** Longest header that is read, bytes: an address and more TLVs than anybody sends. */
 export const PROXY_HEADER_MAX = 1024;
 
-const SIGNATURE = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a] as const;
+/** What every header of version 2 begins with. */
+export const SIGNATURE = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a] as const;
 const FIXED_BYTES = 16;
 const VERSION = 2;
 const COMMAND = { LOCAL: 0, PROXY: 1 } as const;
@@ -27,9 +33,18 @@ const TRANSPORT_MAX = 2;
 /** Bytes of the address block by family: unspecified, IPv4, IPv6, unix. */
 const BLOCK_BYTES = [0, 12, 36, 216] as const;
 const TLV_HEAD_BYTES = 3;
+/** PP2_TYPE_CRC32C (§2.2.4): four bytes, over the whole header with zeros in their place. */
+const TYPE_CRC32C = 0x03;
+const CRC_BYTES = 4;
 
 export function createProxyHeader(): ProxyHeader {
-  return { family: 0, source: new Uint8Array(16) };
+  return {
+    family: 0,
+    source: new Uint8Array(16),
+    destination: new Uint8Array(16),
+    sourcePort: 0,
+    destinationPort: 0,
+  };
 }
 
 /**
@@ -53,22 +68,43 @@ export function readProxyHeader(bytes: Uint8Array, start: number, end: number, h
   if (block === undefined || (bytes[start + 13]! & 0x0f) > TRANSPORT_MAX) return -1;
   const tlvs = start + FIXED_BYTES + block;
   // Without a family nothing says what follows.
-  if (family > 0 && !areTlvs(bytes, tlvs, start + total)) return -1;
-  if (family === 1) copyClient(bytes, start + FIXED_BYTES, 4, header);
-  if (family === 2) copyClient(bytes, start + FIXED_BYTES, 16, header);
+  if (family > 0 && !areTlvs(bytes, start, tlvs, start + total)) return -1;
+  if (family === 1) copyAddresses(bytes, start + FIXED_BYTES, 4, header);
+  if (family === 2) copyAddresses(bytes, start + FIXED_BYTES, 16, header);
   return total;
 }
 
-function copyClient(bytes: Uint8Array, from: number, length: 4 | 16, header: ProxyHeader): void {
+function copyAddresses(bytes: Uint8Array, from: number, length: 4 | 16, header: ProxyHeader): void {
   header.family = length === 4 ? 4 : 6;
-  for (let i = 0; i < length; i++) header.source[i] = bytes[from + i]!;
+  for (let i = 0; i < length; i++) {
+    header.source[i] = bytes[from + i]!;
+    header.destination[i] = bytes[from + length + i]!;
+  }
+  const ports = from + 2 * length;
+  header.sourcePort = (bytes[ports]! << 8) | bytes[ports + 1]!;
+  header.destinationPort = (bytes[ports + 2]! << 8) | bytes[ports + 3]!;
 }
 
-/** Whether `at..end` is a row of whole TLVs; false too where the addresses alone are longer than the header. */
-function areTlvs(bytes: Uint8Array, at: number, end: number): boolean {
+/**
+ * Whether `at..end` is a row of whole TLVs, with at most one checksum, which is right; false too where the addresses
+ * alone are longer than the header.
+ */
+function areTlvs(bytes: Uint8Array, start: number, at: number, end: number): boolean {
   let next = at;
+  let checksumAt = -1;
   while (next + TLV_HEAD_BYTES <= end) {
-    next += TLV_HEAD_BYTES + ((bytes[next + 1]! << 8) | bytes[next + 2]!);
+    const length = (bytes[next + 1]! << 8) | bytes[next + 2]!;
+    if (bytes[next] === TYPE_CRC32C) {
+      if (checksumAt >= 0 || length !== CRC_BYTES) return false;
+      checksumAt = next + TLV_HEAD_BYTES;
+    }
+    next += TLV_HEAD_BYTES + length;
   }
-  return next === end;
+  return next === end && (checksumAt < 0 || isChecksum(bytes, start, end, checksumAt));
+}
+
+function isChecksum(bytes: Uint8Array, start: number, end: number, at: number): boolean {
+  const written =
+    ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+  return crc32c(bytes, start, end, at) === written;
 }

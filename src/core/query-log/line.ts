@@ -60,7 +60,7 @@ function clientOf(source: Uint8Array, client: LogClient): { readonly client?: st
 }
 
 /** `2026-01-31T12:00:00.000Z`; `core` has no Date. Days are counted from 1970 (Hinnant, "chrono-compatible date algorithms"). */
-function isoTime(ms: number): string {
+export function isoTime(ms: number): string {
   const days = Math.floor(ms / 86_400_000);
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);

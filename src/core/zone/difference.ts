@@ -15,6 +15,7 @@ export interface ZoneDifference {
   readonly rrsets: readonly RRsetChange[];
   /** Names that were added, removed or changed. */
   readonly pools: readonly string[];
+  /** Those that are made from others, too. */
   readonly monitors: readonly string[];
   readonly regions: readonly string[];
   /** Anything in the SOA but its serial. */
@@ -27,7 +28,10 @@ export function zoneDifference(before: Zone | undefined, after: Zone | undefined
   return {
     rrsets: rrsetChanges(before?.rrsets ?? [], after?.rrsets ?? []),
     pools: changedKeys(before?.pools, after?.pools),
-    monitors: changedKeys(before?.monitors, after?.monitors),
+    monitors: [
+      ...changedKeys(before?.monitors, after?.monitors),
+      ...changedKeys(before?.calculated, after?.calculated),
+    ].toSorted(),
     regions: changedKeys(before?.regions, after?.regions),
     soa: !same({ ...before?.soa, serial: 0 }, { ...after?.soa, serial: 0 }),
     rateLimit: !same(before?.rateLimit, after?.rateLimit),

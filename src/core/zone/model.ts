@@ -52,10 +52,16 @@ export interface MonitorCommon {
   readonly judgement: Judgement;
 }
 
-/** A monitor that is made from others, by their names. */
-export interface CalculatedMonitor extends Calculation {
+/** A monitor that is made from others, by their names, or from the health of a record. */
+export interface CalculatedMonitor {
   readonly name: string;
+  readonly kind: Calculation['kind'];
+  /** How many, for `at_least`. */
+  readonly count?: number;
+  /** Empty for a record. */
   readonly of: readonly string[];
+  /** The name of a dynamic record of this zone; absent where it could not be read, too. */
+  readonly record?: string;
 }
 
 /** `obey` follows health; `up` and `down` are fixed by the operator. */

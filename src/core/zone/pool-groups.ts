@@ -2,6 +2,18 @@
 import type { Endpoint, Pool, Zone } from './model.js';
 
 export const PRIORITY_DEFAULT = 1;
+
+/** What a priority group is called where a pool has several. */
+export function groupName(pool: string, priority: number): string {
+  return `${pool} (priority ${priority})`;
+}
+
+/** The pool that a group belongs to. Names of pools hold neither spaces nor brackets. */
+export function poolOfGroup(name: string): string {
+  const end = name.indexOf(' ');
+  return end < 0 ? name : name.slice(0, end);
+}
+
 /** The endpoints of a pool by priority, the first to be used first. */
 export function priorityGroups({ endpoints }: Pool): readonly (readonly Endpoint[])[] {
   const groups = new Map<number, Endpoint[]>();
@@ -12,6 +24,19 @@ export function priorityGroups({ endpoints }: Pool): readonly (readonly Endpoint
     else groups.set(priority, [endpoint]);
   }
   return [...groups].sort(([a], [b]) => a - b).map(([, group]) => group);
+}
+
+/**
+ * What must be up of the endpoints of one family of a pool: weight, or below 0 so many endpoints with a weight. A family
+ * that has fewer endpoints than the pool needs has to have all of them up.
+ */
+export function neededOf({ minUp, minUpCount }: Pool, endpoints: readonly Endpoint[]): number {
+  if (minUpCount !== undefined) {
+    return -Math.min(minUpCount, endpoints.filter(({ weight }) => weight > 0).length);
+  }
+  const total = endpoints.reduce((sum, { weight }) => sum + weight, 0);
+  // 0.55 × 100 is 55.00000000000001 in binary: what is within rounding of a whole number is that number.
+  return Math.ceil(minUp * total - 1e-6);
 }
 
 /**

@@ -3,6 +3,7 @@ import { formatAddress } from '../dns/rdata/address.js';
 import type { Calculation } from '../health/calculated.js';
 import type { ShedRules } from '../health/shed.js';
 import type { CalculatedMonitor, Endpoint, Family, Monitor, Pool, Zone } from './model.js';
+import { recordParts } from './record-parts.js';
 
 /** One thing whose health is watched: an address of an endpoint, by one monitor and perhaps a proxy's reports. */
 export interface HealthTarget {
@@ -13,7 +14,7 @@ export interface HealthTarget {
   readonly monitor?: Monitor;
   readonly proxy?: string;
   readonly service?: string;
-  /** Made from the verdicts of other targets, of the same endpoint. */
+  /** Made from the verdicts of other targets: of the same endpoint, or of all endpoints of a record. */
   readonly calculated?: Calculation & { readonly name: string; readonly of: readonly HealthTarget[] };
   /** Present where this is no endpoint but a pool whose load is watched. */
   readonly shed?: ShedTarget;
@@ -97,10 +98,12 @@ function targetOf(
 
 function calculatedTarget(
   zone: Zone,
-  { name, kind, count, of: names }: CalculatedMonitor,
+  monitor: CalculatedMonitor,
   host: string,
   endpoint: Pick<Endpoint, 'proxy' | 'service'>,
 ): HealthTarget {
+  const { name, kind, count, of: names } = monitor;
+  if (kind === 'record') return recordTarget(zone, monitor);
   const of = names.flatMap((part) => targetOf(zone, part, host, endpoint) ?? []);
   return {
     key: JSON.stringify([kind, count, of.map(({ key }) => key)]),
@@ -108,6 +111,29 @@ function calculatedTarget(
     calculated: { name, kind, ...(count !== undefined && { count }), of },
   };
 }
+
+/**
+ * The health of a record: one target, whatever depends on it. Kept for each zone: what depends on a record that depends on
+ * others would else be made again and again.
+ */
+function recordTarget(zone: Zone, { name, record = '' }: CalculatedMonitor): HealthTarget {
+  const known = recordTargets.get(zone) ?? new Map<string, HealthTarget>();
+  recordTargets.set(zone, known);
+  const before = known.get(name);
+  if (before) return before;
+  const { pools, of } = recordParts(zone, record, (pool, endpoint, family) =>
+    healthTarget(zone, pool, endpoint, family),
+  );
+  const target: HealthTarget = {
+    key: JSON.stringify(['record', zone.origin, record, name]),
+    host: `record ${record}`,
+    calculated: { name, kind: 'record', pools, of },
+  };
+  known.set(name, target);
+  return target;
+}
+
+const recordTargets = new WeakMap<Zone, Map<string, HealthTarget>>();
 
 /** The load of a pool that sheds; undefined for all others. */
 export function shedTarget(zone: Zone, pool: Pool): HealthTarget | undefined {

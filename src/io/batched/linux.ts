@@ -9,6 +9,8 @@ import { endianness } from 'node:os';
 export interface Linux {
   socket(domain: number, type: number, protocol: number): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   listen(fd: number, backlog: number): number;
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
@@ -23,6 +25,9 @@ export interface Linux {
   epollCtl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epollWait(epoll: number, events: number, count: number, timeoutMs: number): number;
   eventfd(initial: number, flags: number): number;
+  pipe2(descriptors: Uint8Array, flags: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  splice(from: number, fromOffset: null, to: number, toOffset: null, length: number, flags: number): number;
   read(fd: number, buffer: number, length: number): number;
   errno(): number;
   /** Zeroed memory that both sides see. It is never freed: tiers live as long as their thread. */
@@ -34,10 +39,19 @@ export interface NativeMemory {
   readonly buffer: ArrayBuffer;
 }
 
-export const AF = { INET: 2, INET6: 10 } as const;
+export const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
 export const SOCK = { STREAM: 1, DGRAM: 2, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
 export const SOL = { IP: 0, SOCKET: 1, TCP: 6, IPV6: 41 } as const;
-export const SO = { REUSEADDR: 2, SNDBUF: 7, RCVBUF: 8, REUSEPORT: 15, RCVTIMEO: 20 } as const;
+export const SO = {
+  REUSEADDR: 2,
+  ERROR: 4,
+  LINGER: 13,
+  SNDBUF: 7,
+  RCVBUF: 8,
+  REUSEPORT: 15,
+  RCVTIMEO: 20,
+  ATTACH_FILTER: 26,
+} as const;
 export const TCP_NODELAY = 1;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
@@ -45,20 +59,42 @@ export const IPV6_MTU_DISCOVER = 23;
 export const PMTUDISC_PROBE = 3;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
-export const MSG = { DONTWAIT: 0x40, NOSIGNAL: 0x4000, WAITFORONE: 0x10000 } as const;
-export const EPOLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16, RDHUP: 0x2000, ADD: 1, DEL: 2, MOD: 3 } as const;
+export const MSG = { PEEK: 2, DONTWAIT: 0x40, NOSIGNAL: 0x4000, MORE: 0x8000, WAITFORONE: 0x10000 } as const;
+export const EPOLL = {
+  IN: 1,
+  OUT: 4,
+  ERR: 8,
+  HUP: 16,
+  RDHUP: 0x2000,
+  ET: 0x80000000,
+  ADD: 1,
+  DEL: 2,
+  MOD: 3,
+} as const;
 export const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
   4: 'EINTR',
   11: 'EAGAIN',
   13: 'EACCES',
   24: 'EMFILE',
+  32: 'EPIPE',
   97: 'EAFNOSUPPORT',
   98: 'EADDRINUSE',
   99: 'EADDRNOTAVAIL',
+  101: 'ENETUNREACH',
+  103: 'ECONNABORTED',
+  104: 'ECONNRESET',
+  110: 'ETIMEDOUT',
+  111: 'ECONNREFUSED',
+  113: 'EHOSTUNREACH',
 };
 export const EAGAIN = 11;
 export const EINTR = 4;
+export const EINPROGRESS = 115;
+export const SHUT_WR = 1;
+export const SPLICE = { MOVE: 1, NONBLOCK: 2 } as const;
+export const F_SETPIPE_SZ = 1031;
+export const F_DUPFD_CLOEXEC = 1030;
 
 /** Loads the C library, or says why the batched tier can't be used on this machine. */
 export function loadLinux(): Linux | { readonly unavailable: string } {
@@ -78,6 +114,8 @@ function bindCalls(koffi: typeof import('koffi')): Linux {
   return {
     socket: libc.func('int socket(int, int, int)'),
     setsockopt: libc.func('int setsockopt(int, int, int, void*, uint)'),
+    getsockopt: libc.func('int getsockopt(int, int, int, void*, void*)'),
+    connect: libc.func('int connect(int, void*, uint)'),
     bind: libc.func('int bind(int, void*, uint)'),
     listen: libc.func('int listen(int, int)'),
     getsockname: libc.func('int getsockname(int, void*, void*)'),
@@ -92,6 +130,9 @@ function bindCalls(koffi: typeof import('koffi')): Linux {
     epollCtl: libc.func('int epoll_ctl(int, int, int, void*)'),
     epollWait: libc.func('int epoll_wait(int, void*, int, int)'),
     eventfd: libc.func('int eventfd(uint, int)'),
+    pipe2: libc.func('int pipe2(void*, int)'),
+    fcntl: libc.func('int fcntl(int, int, int)'),
+    splice: libc.func('long splice(int, void*, int, void*, size_t, uint)'),
     read: libc.func('long read(int, void*, size_t)'),
     errno: () => koffi.errno(),
     allocate(bytes) {

@@ -10,7 +10,8 @@ export class Poller {
   readonly #linux: Linux;
   /** Of the epoll instance itself. */
   readonly fd: number;
-  readonly #callbacks = new Map<number, (events: number) => void>();
+  /** By descriptor: those are small numbers, taken again. */
+  readonly #callbacks = [] as (((events: number) => void) | undefined)[];
   readonly #event = new Uint8Array(EVENT_BYTES);
   readonly #eventView = new DataView(this.#event.buffer);
   readonly #events: { readonly address: number; readonly view: DataView };
@@ -24,7 +25,7 @@ export class Poller {
   }
 
   add(fd: number, events: number, callback: (events: number) => void): void {
-    this.#callbacks.set(fd, callback);
+    this.#callbacks[fd] = callback;
     this.#control(EPOLL.ADD, fd, events);
   }
 
@@ -33,7 +34,19 @@ export class Poller {
   }
 
   remove(fd: number): void {
-    if (this.#callbacks.delete(fd)) this.#control(EPOLL.DEL, fd, 0);
+    if (this.#callbacks[fd] === undefined) return;
+    this.#callbacks[fd] = undefined;
+    this.#control(EPOLL.DEL, fd, 0);
+  }
+
+  /** Calls another one from now on, for the events that were asked for when the descriptor was added. */
+  redirect(fd: number, callback: (events: number) => void): void {
+    this.#callbacks[fd] = callback;
+  }
+
+  /** No more calls for a descriptor that is about to be closed, which takes it out of the epoll instance by itself. */
+  forget(fd: number): void {
+    if (fd >= 0) this.#callbacks[fd] = undefined;
   }
 
   /** Waits at most `timeoutMs` and calls back for each descriptor that is ready. */
@@ -42,13 +55,13 @@ export class Poller {
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_BYTES;
       // A callback may have removed a later descriptor of this round.
-      const callback = this.#callbacks.get(this.#events.view.getInt32(at + DATA_AT, true));
+      const callback = this.#callbacks[this.#events.view.getInt32(at + DATA_AT, true)];
       callback?.(this.#events.view.getUint32(at, true));
     }
   }
 
   close(): void {
-    this.#callbacks.clear();
+    this.#callbacks.length = 0;
     this.#linux.close(this.fd);
   }
 

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
-import { addressBytes } from '../address.js';
+import { addressBytes, addressText } from '../address.js';
 import { LISTEN_BACKLOG, ListenError, type SocketAddress, UDP_BUFFER_BYTES } from '../tier.js';
 import {
   AF,
@@ -78,8 +78,10 @@ function setTimeval(linux: Linux, fd: number, name: number, microseconds: number
   return linux.setsockopt(fd, SOL.SOCKET, name, bytes, bytes.length);
 }
 
+const ON = Uint8Array.of(1, 0, 0, 0);
+
 export function setNoDelay(linux: Linux, fd: number): void {
-  setOption(linux, fd, SOL.TCP, TCP_NODELAY, 1);
+  linux.setsockopt(fd, SOL.TCP, TCP_NODELAY, ON, 4);
 }
 
 function configure(
@@ -113,6 +115,20 @@ function check(linux: Linux, address: SocketAddress, result: number, doing: stri
   const errno = linux.errno();
   const code = ERRNO[errno] ?? `errno ${errno}`;
   throw new ListenError(code, address, `cannot ${doing} ${address.host} port ${address.port}: ${code}`);
+}
+
+/** Of the socket's own end. */
+export function localAddress(linux: Linux, fd: number): SocketAddress {
+  const bytes = new Uint8Array(28);
+  linux.getsockname(fd, bytes, Uint8Array.of(28, 0, 0, 0));
+  return addressAt(bytes);
+}
+
+/** Reads a `sockaddr_in` or `sockaddr_in6` at the start of `bytes`. */
+export function addressAt(bytes: Uint8Array): SocketAddress {
+  const port = (bytes[2]! << 8) | bytes[3]!;
+  if (bytes[0] === AF.INET) return { host: `${bytes[4]}.${bytes[5]}.${bytes[6]}.${bytes[7]}`, port };
+  return { host: addressText(bytes.subarray(8, 24)), port };
 }
 
 function boundPort(linux: Linux, fd: number): number {

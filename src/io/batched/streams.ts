@@ -4,6 +4,7 @@ import {
   type DescriptorSet,
   removeDescriptor,
 } from '../descriptor-set.js';
+import { NO_SLOT, Roster } from '../roster.js';
 import { STREAM_READ_BYTES, type StreamConnection, type StreamHandler } from '../tier.js';
 import { EAGAIN, EINTR, EPOLL, type Linux, MSG, type NativeMemory, SOCK } from './linux.js';
 import type { Poller } from './poller.js';
@@ -21,7 +22,7 @@ export class StreamListener {
   readonly #handler: StreamHandler;
   readonly #shared: StreamBuffers;
   readonly #family: 4 | 6;
-  readonly #connections = new Set<BatchedConnection>();
+  readonly #connections = new Roster<BatchedConnection>();
   readonly fd: number;
 
   constructor(
@@ -68,9 +69,9 @@ export class StreamListener {
       poller: this.#poller,
       handler: this.#handler,
       buffers: this.#shared,
-      onClosed: (closed) => this.#connections.delete(closed),
+      onClosed: (closed) => this.#connections.remove(closed.slot, closed),
     });
-    this.#connections.add(connection);
+    connection.slot = this.#connections.add(connection);
     addDescriptor(this.#shared.open, fd);
     connection.start();
   }
@@ -112,6 +113,9 @@ interface ConnectionModules {
 }
 
 class BatchedConnection implements StreamConnection {
+  attached: object | null = null;
+  /** Kept for its listener. */
+  slot = NO_SLOT;
   readonly family: 4 | 6;
   readonly source: Uint8Array;
   readonly #fd: number;

@@ -2,6 +2,7 @@ import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dg
 import { createServer, type Server, type Socket } from 'node:net';
 import { addressBytes } from '../address.js';
 import { listenError } from '../free-port.js';
+import { Roster } from '../roster.js';
 import {
   type DatagramHandler,
   LISTEN_BACKLOG,
@@ -29,7 +30,7 @@ export class PortableTier implements Tier {
   readonly #now: () => number;
   readonly #udp: UdpSocket[] = [];
   readonly #tcp: Server[] = [];
-  readonly #connections = new Set<PortableConnection>();
+  readonly #connections = new Roster<PortableConnection>();
   /** Plain arrays, as the batched tier has: the query path then sees one kind of array only. */
   readonly #input = new Uint8Array(65_536);
   readonly #output: Uint8Array;
@@ -132,8 +133,8 @@ export class PortableTier implements Tier {
     }
     const family = socket.remoteFamily === 'IPv6' ? 6 : 4;
     const connection = new PortableConnection(socket, family, source, handler, this.#options.writeQueueMax);
-    this.#connections.add(connection);
-    socket.on('close', () => this.#connections.delete(connection));
+    const slot = this.#connections.add(connection);
+    socket.on('close', () => this.#connections.remove(slot, connection));
     connection.start();
   }
 
@@ -155,6 +156,7 @@ function enlargeBuffers(socket: UdpSocket): void {
 
 /** A connection of node:net, or of node:tls, as the tiers show it. */
 export class PortableConnection implements StreamConnection {
+  attached: object | null = null;
   readonly family: 4 | 6;
   readonly source: Uint8Array;
   readonly #socket: Socket;

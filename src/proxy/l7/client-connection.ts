@@ -1,102 +1,151 @@
-import type { Socket } from 'node:net';
+import type { AccessReason } from '../../core/access-log/entry.js';
+import { NO_KEY } from '../../core/balance/hash.js';
+import type { FixedReply } from '../../core/http/fixed-reply.js';
 import { BodyDecoder } from '../../core/http/framing.js';
 import { Head } from '../../core/http/head.js';
 import { judgeRequest, type RequestFacts } from '../../core/http/hygiene.js';
 import { refuse } from '../../core/http/refusal.js';
-import { writeRequestHead } from '../../core/http/rewrite.js';
+import { requestKey } from '../../core/http/request-key.js';
+import { requestEdits } from '../../core/http/request-rewrite.js';
+import { type ForwardContext, writeRequestHead } from '../../core/http/rewrite.js';
 import { ByteWindow } from '../../core/http/window.js';
-import { abort } from '../abort.js';
+import { forwardedClient } from '../../core/limit/forwarded-client.js';
+import type { Connection } from '../../io/network.js';
+import { NO_SLOT } from '../../io/roster.js';
 import { countStatus } from '../counters.js';
 import type { Timed } from '../deadlines.js';
+import type { RequestGuard } from '../limit/request-guard.js';
+import type { ClientFacts } from '../proxy-header.js';
+import type { Session } from '../proxy-listener.js';
+import type { RequestAdmission } from '../request-admission.js';
 import { Tunnel } from '../tunnel.js';
-import type { HttpContext } from './context.js';
-import { Exchange, type ExchangeClient } from './exchange.js';
-import { replyBytes } from './reply.js';
+import { Coalescing, type WaitingClient, type WaitingRequest } from './coalescing.js';
+import type { HttpContext, HttpRoute } from './context.js';
+import { Exchange } from './exchange.js';
+import type { ExchangeClient } from './exchange-client.js';
+import type { Flights } from './flights.js';
+import { replyBytes, textReply } from './reply.js';
+import { ownReply, type RouteTarget } from './route-table.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
 /** Pipelined requests and body bytes that wait in memory before reading stops. */
 const WINDOW_MAX = 64 * 1024;
 /** How long a client may take to see our end of the connection after the last byte was sent. */
 const LINGER_MS = 2_000;
+/** How long a new connection is kept for its first request when the proxy ends. */
+const FIRST_REQUEST_MS = 1_000;
+/** Part of `timeouts.drain`, and a bound, over which idle connections end: their clients all come back somewhere else. */
+const DRAIN_SPREAD = 0.1;
+const DRAIN_SPREAD_MS_MAX = 5_000;
+const NO_ROUTE = textReply(404, 'no route takes this request');
+const NO_LOCATION = textReply(400, 'there is nowhere to redirect this request to');
 
 /**
  * One HTTP connection of a client. Requests are taken one after another, in order; the bytes of later ones wait.
  *
  *   head ──complete──▶ exchange ──done──▶ head …
  *     │                  │  └──101──▶ tunnel
+ *     │ └─the same is on its way─▶ following ──response──▶ head …
  *     └──refused──▶ lingering ◀──close after this response──┘
  */
-export class ClientConnection implements ExchangeClient, Timed {
+export class ClientConnection implements Session, ExchangeClient, WaitingClient, Timed {
+  deadlineSlot = NO_SLOT;
+  sessionSlot = NO_SLOT;
   deadlineMs: number;
   closing = false;
   inputEnded = false;
   readonly window: ByteWindow = new ByteWindow();
   readonly requestBody: BodyDecoder = new BodyDecoder();
-  readonly #socket: Socket;
+  readonly #connection: Connection;
   readonly #context: HttpContext;
-  readonly #onClosed: (connection: ClientConnection) => void;
-  readonly #address: string;
-  readonly #trusted: boolean;
-  readonly #head = new Head('request');
-  #phase: 'head' | 'exchange' | 'tunnel' | 'lingering' = 'head';
-  #exchange: Exchange | null = null;
+  readonly #onClosed: (session: Session) => void;
+  readonly #forward: ForwardContext;
+  readonly #exchange: Exchange;
+  /** Only of a head that did not arrive whole. */
+  #head: Head | null = null;
+  #phase: 'head' | 'exchange' | 'following' | 'tunnel' | 'lingering' = 'head';
+  /** Only of one whose requests may wait for others, or others for them. */
+  #coalescing: Coalescing | null = null;
   #request: RequestFacts | null = null;
   #tunnel: Tunnel | null = null;
-  #headBegun = false;
   #bodyBlocked = false;
   #processing = false;
+  /** A TLS handshake whose end was not counted yet. */
+  #shaking: boolean;
 
-  constructor(socket: Socket, context: HttpContext, onClosed: (connection: ClientConnection) => void) {
-    this.#socket = socket;
+  /** `facts`: whom a PROXY header named. */
+  constructor(
+    connection: Connection,
+    context: HttpContext,
+    onClosed: (session: Session) => void,
+    facts: ClientFacts | null = null,
+  ) {
+    this.#connection = connection;
     this.#context = context;
     this.#onClosed = onClosed;
-    this.#address = plainAddress(socket.remoteAddress);
-    this.#trusted = context.trusts(this.#address);
+    const { host } = facts?.source ?? connection.remote;
+    this.#forward = {
+      clientAddress: host,
+      proto: context.proto,
+      trusted: context.trusts(host),
+      via: context.via,
+      tails: context.tails,
+    };
+    this.#shaking = context.proto === 'https';
+    this.#exchange = new Exchange(this, context);
     this.deadlineMs = context.deadlines.nowMs + context.timeouts.headerMs;
     context.deadlines.add(this);
-    socket.on('data', this.#onData);
-    socket.on('drain', this.#onDrain);
-    socket.on('end', this.#onEnd);
-    // The 'close' that follows does the work; without a listener the process would end.
-    socket.on('error', () => {});
-    socket.on('close', () => this.#closed());
   }
 
   /** Ends the connection as soon as no exchange is in progress. */
   drain(): void {
     this.closing = true;
-    if (this.#phase === 'head' && this.window.length === 0) this.#linger();
+    if (this.#phase !== 'head' || this.window.length > 0) return;
+    // A request on a new connection is mostly on its way. One that still comes on an idle one is the last there.
+    const { deadlines, timeouts, random } = this.#context;
+    const spreadMs = Math.min(timeouts.drainMs * DRAIN_SPREAD, DRAIN_SPREAD_MS_MAX);
+    const forMs = this.#request === null ? FIRST_REQUEST_MS : random() * spreadMs;
+    this.deadlineMs = Math.min(this.deadlineMs, deadlines.nowMs + forMs);
   }
 
   destroy(): void {
     this.#tunnel?.destroy();
-    this.#socket.destroy();
+    this.#connection.destroy();
   }
 
   onDeadline(): void {
     if (this.#phase === 'exchange') {
       // The exchange moves its own deadline with every byte; look there before giving up.
-      const { deadlineMs } = this.#exchange!;
+      const { deadlineMs } = this.#exchange;
       if (deadlineMs > this.#context.deadlines.nowMs) this.deadlineMs = deadlineMs;
-      else this.#exchange!.onDeadline();
-    } else if (this.#phase === 'head' && this.#headBegun) {
+      else this.#exchange.onDeadline();
+    } else if (this.#phase === 'head' && this.#head !== null) {
       this.#refuse(408, 'the request head did not arrive in time', false);
+    } else if (this.#phase === 'following') {
+      this.#coalescing?.waitedTooLong();
+    } else if (this.#phase === 'head' && this.closing && this.#request !== null) {
+      this.#linger();
     } else {
-      this.#socket.destroy();
+      this.#connection.destroy();
     }
   }
 
-  write(bytes: Uint8Array): boolean {
-    this.#context.counters.bytesOut += bytes.length;
-    return this.#socket.write(bytes);
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    this.#context.counters.bytesOut += end - start;
+    const flowing = this.#connection.write(bytes, start, end);
+    return this.#coalescing === null ? flowing : this.#coalescing.share(bytes, start, end) || flowing;
   }
 
-  cork(): void {
-    this.#socket.cork();
+  endsNext(): void {
+    this.#connection.endsNext();
   }
 
-  uncork(): void {
-    this.#socket.uncork();
+  get address(): string {
+    return this.#forward.clientAddress;
+  }
+
+  get blocked(): boolean {
+    return this.#connection.queued > 0;
   }
 
   setBodyBlocked(blocked: boolean): void {
@@ -105,78 +154,111 @@ export class ClientConnection implements ExchangeClient, Timed {
   }
 
   exchangeDone(keepOpen: boolean): void {
-    this.#exchange = null;
+    if (this.#phase === 'exchange') this.#context.counters.inFlight--;
+    this.#coalescing?.done();
     if (!keepOpen || this.closing) {
-      this.#linger();
+      if (!this.#isOver()) {
+        this.#linger();
+        return;
+      }
+      this.#phase = 'lingering';
+      this.#connection.destroy();
       return;
     }
     this.#phase = 'head';
     this.#bodyBlocked = false;
-    this.#head.reset();
-    this.#headBegun = false;
     this.deadlineMs = this.#context.deadlines.nowMs + this.#context.timeouts.clientIdleMs;
     this.#process();
   }
 
-  exchangeFailed(status: number, text: string, keepOpen: boolean): void {
-    const toHead = this.#request?.method === 'HEAD';
-    this.write(replyBytes({ status, text, close: !keepOpen, toHead }));
+  exchangeFailed(status: number, text: string, keepOpen: boolean, retryAfter?: number): void {
+    this.#coalescing?.failed(status, text, retryAfter);
+    this.#reply(status, text, !keepOpen, this.#request?.method === 'HEAD', retryAfter);
     this.exchangeDone(keepOpen);
   }
 
-  startTunnel(upstream: UpstreamConnection): void {
+  exchangeReplied(reply: FixedReply, keepOpen: boolean): void {
+    const bytes = reply.bytes({ close: !keepOpen, toHead: this.#request?.method === 'HEAD' });
+    this.write(bytes, 0, bytes.length);
+    this.exchangeDone(keepOpen);
+  }
+
+  startTunnel(upstream: UpstreamConnection, onClose: () => void): void {
     const { deadlines, counters, timeouts } = this.#context;
     this.#phase = 'tunnel';
-    this.#exchange = null;
+    counters.inFlight--;
     deadlines.delete(this);
-    this.#socket.off('data', this.#onData);
-    this.#socket.off('drain', this.#onDrain);
-    this.#socket.off('end', this.#onEnd);
-    const early = upstream.window.take();
-    if (early.length > 0) this.write(early);
-    const socket = upstream.detach();
-    if (this.window.length > 0) socket.write(this.window.take());
-    if (this.inputEnded) socket.end();
+    const { window } = upstream;
+    if (window.length > 0) this.write(window.bytes, window.start, window.end);
+    window.clear();
+    const connection = upstream.detach();
+    if (this.window.length > 0) connection.write(this.window.bytes, this.window.start, this.window.end);
+    this.window.clear();
+    if (this.inputEnded) connection.end();
     this.#tunnel = new Tunnel(
-      { client: this.#socket, upstream: socket },
+      { client: this.#connection, upstream: connection },
       { idleMs: timeouts.tunnelIdleMs, counters },
-      { deadlines, onClose: () => {} },
+      {
+        deadlines,
+        onClientClose: () => this.#closed(),
+        onUpstreamClose: () => {
+          upstream.ended();
+          onClose();
+        },
+      },
     );
   }
 
   abort(): void {
-    this.#exchange = null;
-    abort(this.#socket);
+    this.#coalescing?.failed(502, 'the response to a request for the same broke off');
+    this.#connection.reset();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
-    this.#context.counters.bytesIn += chunk.length;
+  onOpen(): void {}
+
+  onData(_connection: Connection, bytes: Uint8Array, start: number, end: number): void {
+    this.#context.counters.bytesIn += end - start;
+    if (this.#shaking) this.#countHandshake();
     if (this.#phase === 'lingering') return;
-    this.window.append(chunk);
+    this.window.append(bytes, start, end);
     this.#process();
-  };
+    this.window.settle();
+  }
 
-  readonly #onDrain = (): void => {
-    this.#exchange?.onClientDrain();
+  onDrain(): void {
+    if (this.#phase === 'lingering') this.deadlineMs = this.#context.deadlines.nowMs + LINGER_MS;
+    if (this.#phase === 'exchange') this.#exchange.onClientDrain();
     this.#process();
-  };
+  }
 
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     this.inputEnded = true;
     if (this.#phase === 'lingering') return;
     const bodyMissing = this.#phase === 'exchange' && !this.requestBody.done;
-    if (bodyMissing && this.window.length === 0) this.#socket.destroy();
+    if (bodyMissing && this.window.length === 0) this.#connection.destroy();
     else this.#process();
-  };
+  }
+
+  onClose(): void {
+    if (this.#shaking) this.#countHandshake();
+    this.#closed();
+  }
+
+  /** Counted with the first bytes: the network tells of no earlier moment. */
+  #countHandshake(): void {
+    const { tls } = this.#connection;
+    this.#shaking = false;
+    this.#context.counters.handshake(tls === null ? 'failed' : tls.resumed ? 'resumed' : 'full');
+  }
 
   /** Takes what the window has. Responses may end inside of it, hence the loop instead of recursion. */
   #process(): void {
     if (this.#processing) return;
     this.#processing = true;
-    while (this.#phase === 'head' && !this.#socket.writableNeedDrain && this.#readHead());
+    while (this.#phase === 'head' && !this.blocked && this.#readHead());
     this.#processing = false;
-    if (this.#phase === 'exchange') this.#exchange?.pumpRequest();
-    else if (this.#phase === 'head' && this.inputEnded && !this.#socket.writableNeedDrain) this.#linger();
+    if (this.#phase === 'exchange') this.#exchange.pumpRequest();
+    else if (this.#phase === 'head' && this.inputEnded && !this.blocked) this.#linger();
     this.#regulate();
   }
 
@@ -184,66 +266,190 @@ export class ClientConnection implements ExchangeClient, Timed {
   #readHead(): boolean {
     const { window } = this;
     if (window.length === 0) return false;
-    const length = this.#head.parse(window.bytes, window.start, window.end);
+    const { head: shared } = this.#context;
+    if (this.#head === null) shared.reset();
+    let head = this.#head ?? shared;
+    let length = head.parse(window.bytes, window.start, window.end);
+    if (length === 0 && this.#head === null) {
+      head = this.#beginHead();
+      length = head.parse(window.bytes, window.start, window.end);
+    }
+    if (length === 0) return false;
+    this.#head = null;
     if (length < 0) {
-      const refusal = refuse(this.#head.error ?? 'request_line');
+      const refusal = refuse(head.error ?? 'request_line');
       this.#refuse(refusal.status, refusal.message, false);
       return false;
     }
-    if (length === 0) {
-      if (!this.#headBegun) {
-        this.#headBegun = true;
-        this.deadlineMs = this.#context.deadlines.nowMs + this.#context.timeouts.headerMs;
-      }
-      return false;
-    }
-    const facts = judgeRequest(this.#head);
-    if (facts.ok) this.#startExchange(facts, length);
-    else this.#refuse(facts.status, facts.message, this.#head.method === 'HEAD');
+    const facts = judgeRequest(head);
+    if (facts.ok) this.#startExchange(head, facts, length);
+    else this.#refuse(facts.status, facts.message, head.method === 'HEAD');
     return true;
   }
 
-  #startExchange(facts: RequestFacts, headLength: number): void {
-    const route = this.#context.router.find(facts.host, facts.target.path);
+  /** A head that comes in pieces has a deadline, and is not read again from its start with each piece. */
+  #beginHead(): Head {
+    this.#head = new Head('request');
+    this.deadlineMs = this.#context.deadlines.nowMs + this.#context.timeouts.headerMs;
+    return this.#head;
+  }
+
+  #startExchange(head: Head, facts: RequestFacts, headLength: number): void {
+    const { router, network, guard } = this.#context;
+    if (guard !== null && this.#isDenied(guard, head, facts, headLength)) return;
+    const target = router.find(facts, head);
+    if (target !== null && target.guard !== null && this.#isDenied(target.guard, head, facts, headLength))
+      return;
+    let route = target === null ? null : target.forward;
     if (route === null) {
-      this.#replyNoRoute(facts, headLength);
+      this.#replyDirect(facts, headLength, target);
       return;
     }
-    const head = writeRequestHead(this.#head, facts, {
-      clientAddress: this.#address,
-      proto: 'http',
-      trusted: this.#trusted,
-      via: this.#context.via,
-      defaultHost: route.pool.name,
-    });
+    const { admission } = this.#context;
+    if (admission !== null && this.#isShed(admission, head, facts, headLength)) return;
+    if (route.split !== null) route = route.split.choose(head, facts, this.#forward.clientAddress);
+    const { rewriter, pool } = route;
+    if (pool.model.protocol !== undefined && pool.model.protocol !== 'h1') {
+      this.#refuse(505, `pool ${pool.name} takes HTTP/2 only`, facts.method === 'HEAD');
+      return;
+    }
+    const edits = rewriter === null ? null : requestEdits(rewriter, facts.target);
+    if (rewriter !== null && edits === null) {
+      this.#refuse(400, 'the rewritten path is not valid', facts.method === 'HEAD');
+      return;
+    }
+    const length = writeRequestHead(network.scratch, head, facts, this.#forward, pool.name, edits);
+    if (length < 0) {
+      this.#refuse(431, 'the request head is too large to be forwarded', facts.method === 'HEAD');
+      return;
+    }
+    if (route.flights !== null && this.#follows(route.flights, head, { facts, headLength, route })) return;
     this.window.consume(headLength);
     this.requestBody.begin(facts.framing);
     this.#request = facts;
     this.#phase = 'exchange';
-    this.#exchange = new Exchange(this, { facts, head, route }, this.#context);
-    this.#exchange.start();
-    if (this.#exchange !== null) this.deadlineMs = this.#exchange.deadlineMs;
+    this.#context.counters.inFlight++;
+    const { keySource, sticky } = route.pool;
+    const { clientAddress } = this.#forward;
+    const hashed = keySource === null ? NO_KEY : requestKey(keySource, head, facts, clientAddress);
+    const key = sticky === null ? hashed : sticky.keyOf(head, clientAddress, hashed);
+    const coding = route.compression === null ? null : route.compression.choose(head);
+    this.#exchange.begin(facts, route, length, key, coding);
+    if (this.#phase === 'exchange') this.deadlineMs = this.#exchange.deadlineMs;
   }
 
-  #replyNoRoute(facts: RequestFacts, headLength: number): void {
-    const text = 'no route takes this host and path';
-    const toHead = facts.method === 'HEAD';
+  /** True if the request waits for the response to another one. */
+  #follows(flights: Flights, head: Head, request: WaitingRequest): boolean {
+    this.#coalescing ??= new Coalescing(this);
+    if (!this.#coalescing.follows(flights, head, request)) return false;
+    this.#phase = 'following';
+    this.deadlineMs = this.#context.deadlines.nowMs + request.route.responseMs;
+    return true;
+  }
+
+  answerShared(request: WaitingRequest, bytes: Uint8Array, length: number, status: number): void {
+    this.#takeWaiting(request, status);
+    this.write(bytes, 0, length);
+    this.exchangeDone(true);
+  }
+
+  failShared(request: WaitingRequest, status: number, text: string, retryAfter?: number): void {
+    this.#takeWaiting(request, status);
+    this.#reply(status, text, false, false, retryAfter);
+    this.exchangeDone(true);
+  }
+
+  readAgain(): void {
+    this.#phase = 'head';
+    this.#process();
+  }
+
+  /** The request that waited is answered. */
+  #takeWaiting({ facts, headLength, route }: WaitingRequest, status: number): void {
+    this.window.consume(headLength);
     this.requestBody.begin(facts.framing);
-    if (!this.requestBody.done || !facts.keepAlive || this.closing) {
-      this.#refuse(404, text, toHead);
+    this.#request = facts;
+    countStatus(route.classes, status);
+    route.pool.tally.coalesced();
+    this.#log(status, 'coalesced', facts);
+  }
+
+  /** Redirects and fixed responses, and what no route takes. */
+  #replyDirect(facts: RequestFacts, headLength: number, target: RouteTarget<HttpRoute> | null): void {
+    const { proto } = this.#forward;
+    const reply = target === null ? NO_ROUTE : (ownReply(target, facts, proto) ?? NO_LOCATION);
+    this.#replyOwn(facts, headLength, reply, reasonOf(target));
+  }
+
+  /** True if the request was answered, since it may not pass. */
+  #isDenied(guard: RequestGuard, head: Head, facts: RequestFacts, headLength: number): boolean {
+    // It was asked for this request before.
+    if (this.#coalescing?.isSecondReading === true) return false;
+    const { trusted, clientAddress } = this.#forward;
+    const denial = guard.check(head, facts, trusted ? forwardedClient(head, clientAddress) : clientAddress);
+    if (denial === null) return false;
+    this.#replyOwn(facts, headLength, denial, denial.reason);
+    return true;
+  }
+
+  /** Likewise, since too many are in progress. */
+  #isShed(admission: RequestAdmission, head: Head, facts: RequestFacts, headLength: number): boolean {
+    if (this.#coalescing?.isSecondReading === true) return false;
+    const reply = admission.check(head, facts);
+    if (reply === null) return false;
+    this.#replyOwn(facts, headLength, reply, reply.reason);
+    return true;
+  }
+
+  #replyOwn(facts: RequestFacts, headLength: number, reply: FixedReply, reason: AccessReason): void {
+    this.requestBody.begin(facts.framing);
+    const close = !this.requestBody.done || !facts.keepAlive || this.closing;
+    countStatus(this.#context.counters.unrouted, reply.status);
+    this.#log(reply.status, reason, facts);
+    const bytes = reply.bytes({ close, toHead: facts.method === 'HEAD' });
+    this.write(bytes, 0, bytes.length);
+    if (close) {
+      this.#linger();
       return;
     }
-    countStatus(this.#context.counters.unrouted, 404);
-    this.write(replyBytes({ status: 404, text, close: false, toHead }));
     this.window.consume(headLength);
     this.exchangeDone(true);
+  }
+
+  #reply(status: number, text: string, close: boolean, toHead: boolean, retryAfter?: number): void {
+    const bytes = replyBytes({ status, text, close, toHead, retryAfter });
+    this.write(bytes, 0, bytes.length);
   }
 
   /** Answers without an endpoint, and closes: where the next request would start can't be trusted. */
   #refuse(status: number, text: string, toHead: boolean): void {
     countStatus(this.#context.counters.unrouted, status);
-    this.write(replyBytes({ status, text, close: true, toHead }));
+    this.#log(status, status === 408 ? 'request_timeout' : 'malformed_request', null);
+    this.#reply(status, text, true, toHead);
     this.#linger();
+  }
+
+  /** Requests that no exchange logs: `facts` of those that could be read. */
+  #log(status: number, reason: AccessReason, facts: RequestFacts | null): void {
+    const { access, counters, deadlines } = this.#context;
+    if (access === null || !access.takes(status, deadlines.nowMs)) return;
+    const entry = access.begin(counters.listener, this.address, this.#context.proto === 'https');
+    if (facts !== null) {
+      entry.protocol = facts.http10 ? 'HTTP/1.0' : 'HTTP/1.1';
+      entry.method = facts.method;
+      entry.host = facts.host ?? '';
+      entry.path = facts.target.path;
+    }
+    entry.status = status;
+    entry.reason = reason;
+    access.write();
+  }
+
+  /** The client has said that this was all, and nothing is on its way in either direction: a plain close is safe. */
+  #isOver(): boolean {
+    // With TLS an end has to be said first; and node:net may still hold what was written.
+    const { proto, network } = this.#context;
+    return this.#saidAll() && !this.blocked && proto === 'http' && network.name === 'batched';
   }
 
   /**
@@ -255,30 +461,38 @@ export class ClientConnection implements ExchangeClient, Timed {
     this.#phase = 'lingering';
     this.window.clear();
     const { deadlines, timeouts } = this.#context;
-    this.deadlineMs = deadlines.nowMs + timeouts.clientIdleMs;
-    this.#socket.end(() => {
-      this.deadlineMs = deadlines.nowMs + LINGER_MS;
-    });
-    this.#socket.resume();
+    this.deadlineMs = deadlines.nowMs + (this.blocked ? timeouts.clientIdleMs : LINGER_MS);
+    this.#connection.end();
+    this.#connection.resume();
   }
 
   /** Reads on only while there is somewhere for the bytes to go. */
   #regulate(): void {
     if (this.#phase === 'lingering' || this.#phase === 'tunnel') return;
     const full = this.window.length >= WINDOW_MAX;
-    if (full || (this.#bodyBlocked && !this.requestBody.done)) this.#socket.pause();
-    else this.#socket.resume();
+    if (full || (this.#bodyBlocked && !this.requestBody.done)) this.#connection.pause();
+    else this.#connection.resume();
+    if (this.#saidAll()) this.#connection.expectNothing();
+  }
+
+  /** It asks for the connection to be closed after this response, and has sent all of its request. */
+  #saidAll(): boolean {
+    return this.#request?.keepAlive === false && this.requestBody.done && this.window.length === 0;
   }
 
   #closed(): void {
     this.#context.deadlines.delete(this);
-    this.#exchange?.cancel();
-    this.#exchange = null;
+    if (this.#phase === 'exchange') {
+      this.#context.counters.inFlight--;
+      this.#exchange.cancel();
+    }
+    this.#coalescing?.closed();
     this.#onClosed(this);
   }
 }
 
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return 'unknown';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
+/** Why a request gets an answer of our own. */
+function reasonOf(target: RouteTarget<HttpRoute> | null): AccessReason {
+  if (target === null) return 'no_route';
+  return target.redirect === null ? 'fixed' : 'redirect';
 }

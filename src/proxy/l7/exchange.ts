@@ -4,141 +4,142 @@
  *
  * - the response was passed on whole                        → `exchangeDone`
  * - no endpoint, no connection, no valid response head      → `exchangeFailed` with a 502, 503 or 504
+ * - likewise, where a pool has something instead            → `exchangeReplied`
  * - the response broke after its head was passed on         → `abort`: a cut body never looks complete
  * - the client went away                                    → `cancel`
+ *
+ * Its parts: `RequestRelay` is the way there, `Attempts` knows whom to ask, `ResponseRelay` is the way back.
  */
 
-import type { BodyDecoder } from '../../core/http/framing.js';
+import type { AccessReason } from '../../core/access-log/entry.js';
+import type { ContentCoding } from '../../core/http/accept-encoding.js';
+import type { FixedReply } from '../../core/http/fixed-reply.js';
 import { judgeResponse, type RequestFacts, type ResponseFacts } from '../../core/http/hygiene.js';
 import { refuse } from '../../core/http/refusal.js';
-import { writeResponseHead } from '../../core/http/rewrite.js';
-import type { ByteWindow } from '../../core/http/window.js';
 import { countStatus } from '../counters.js';
+import { badAnswer, noAnswerInTime, type RequestFailure, SLOW_BODY } from '../request-failure.js';
+import { Attempts, type TriedExchange } from './attempts.js';
 import type { HttpContext, HttpRoute } from './context.js';
-import { noEndpointText } from './reply.js';
-import {
-  type HttpEndpoint,
-  UpstreamConnection,
-  type UpstreamFailure,
-  type UpstreamOwner,
-} from './upstream-connection.js';
+import { type Degradation, isOfPool, isStaleStatus, isUnseen } from './degradation.js';
+import type { ExchangeClient } from './exchange-client.js';
+import { account, type EndedExchange } from './exchange-log.js';
+import { RequestRelay } from './request-relay.js';
+import { type AnsweredExchange, ResponseRelay } from './response-relay.js';
+import { discard, type Retries } from './retries.js';
+import type { UpstreamFailure } from './upstream-connection.js';
 
-/** The client's side, as an exchange sees it. */
-export interface ExchangeClient {
-  /** Bytes received from the client and not yet forwarded. */
-  readonly window: ByteWindow;
-  /** Follows the request's body. */
-  readonly requestBody: BodyDecoder;
-  /** True if the connection has to end after this exchange. */
-  readonly closing: boolean;
-  /** True if the client will send nothing beyond the window. */
-  readonly inputEnded: boolean;
-  /** False if the bytes wait in a full buffer; `onClientDrain` follows. */
-  write(bytes: Uint8Array): boolean;
-  cork(): void;
-  uncork(): void;
-  /** Starts or stops reading the request's body. */
-  setBodyBlocked(blocked: boolean): void;
-  exchangeDone(keepOpen: boolean): void;
-  exchangeFailed(status: number, text: string, keepOpen: boolean): void;
-  startTunnel(upstream: UpstreamConnection): void;
-  abort(): void;
-}
-
-const INTERIM_MAX = 16;
-const ENDPOINTS_TRIED_MAX = 3;
-/** RFC 9110 §9.2.2; TRACE never gets here. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
-
-export class Exchange implements UpstreamOwner {
+/** One after another, the exchanges of a client connection. */
+export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange {
   deadlineMs = 0;
+  ended = true;
+  beganMs = 0;
+  readonly request: RequestRelay;
+  readonly attempts: Attempts;
+  readonly response: ResponseRelay;
   readonly #client: ExchangeClient;
-  readonly #request: RequestFacts;
-  readonly #requestHead: Uint8Array;
-  readonly #route: HttpRoute;
   readonly #context: HttpContext;
-  readonly #tried: number[] = [];
-  #endpoint: HttpEndpoint | null = null;
-  #upstream: UpstreamConnection | null = null;
-  #open = false;
-  #retried = false;
-  #connectFailure: UpstreamFailure | null = null;
-  #bodyBytesSent = 0;
-  #responseBegun = false;
-  #response: ResponseFacts | null = null;
-  #interim = 0;
-  #close = false;
-  #decodeChunks = false;
-  #ended = false;
+  /** Until when the request may take, where single endpoints have less time. */
+  #patienceMs = 0;
 
-  constructor(
-    client: ExchangeClient,
-    request: { readonly facts: RequestFacts; readonly head: Uint8Array; readonly route: HttpRoute },
-    context: HttpContext,
-  ) {
+  constructor(client: ExchangeClient, context: HttpContext) {
     this.#client = client;
-    this.#request = request.facts;
-    this.#requestHead = request.head;
-    this.#route = request.route;
     this.#context = context;
+    this.request = new RequestRelay(client, context);
+    this.attempts = new Attempts(this, this.request, context);
+    this.response = new ResponseRelay(this, client, context, this);
   }
 
-  start(): void {
-    this.#touch();
-    this.#acquire({ fresh: false });
+  get clientAddress(): string {
+    return this.#client.address;
+  }
+
+  get answered(): boolean {
+    return this.response.facts !== null || this.response.interim > 0;
+  }
+
+  /**
+   * Begins with the request head that was composed in the first `length` bytes of the scratch memory. `key`: for the pool's `pick`.
+   * `coding`: what the client takes, where the route compresses.
+   */
+  begin(
+    facts: RequestFacts,
+    route: HttpRoute,
+    length: number,
+    key: number,
+    coding: ContentCoding | null,
+  ): void {
+    const { request, attempts } = this;
+    this.beganMs = this.#context.deadlines.nowMs;
+    this.ended = false;
+    request.begin(facts, route.responseMs, length);
+    this.response.begin(route, coding);
+    attempts.begin(route, key);
+    this.touch();
+    request.mirror(route);
+    request.composed = true;
+    attempts.acquire(false);
+    request.composed = false;
+    request.sendCopy();
   }
 
   /** The client sent more of its body, or there may be room for more at the endpoint. */
   pumpRequest(): void {
-    const upstream = this.#upstream;
+    const { upstream, open, retries } = this.attempts;
     const { window, requestBody } = this.#client;
-    if (!this.#open || upstream === null || requestBody.done || window.length === 0) return;
-    if (upstream.socket.writableNeedDrain) {
+    if (!open || upstream === null || requestBody.done || window.length === 0) return;
+    if (upstream.connection.queued > 0) {
       this.#client.setBodyBlocked(true);
       return;
     }
-    const end = requestBody.feed(window.bytes, window.start, window.end);
-    if (requestBody.error !== null) {
-      this.#fail(400, refuse(requestBody.error).message);
-      return;
-    }
-    const chunk = window.bytes.subarray(window.start, end);
-    window.consume(chunk.length);
-    this.#bodyBytesSent += chunk.length;
-    this.#touch();
-    const flowing = upstream.write(chunk);
-    if (this.#client.inputEnded && !requestBody.done) this.#client.abort();
-    else if (!flowing) this.#client.setBodyBlocked(true);
+    const end = this.request.take(retries);
+    if (end < 0) return this.#failMalformed();
+    // A client that is slow to send makes no endpoint slow.
+    if (requestBody.done && this.response.facts === null)
+      this.attempts.askedMs = this.#context.deadlines.nowMs;
+    this.touch();
+    this.request.send(upstream, end);
   }
 
-  /** The client took what was waiting: the endpoint may send again. */
   onClientDrain(): void {
-    this.#touch();
-    this.#upstream?.socket.resume();
+    if (this.ended) return;
+    this.touch();
+    this.response.onClientDrain();
   }
 
   /** The client is gone. */
   cancel(): void {
-    if (this.#end()) this.#upstream?.destroy();
+    if (this.ended) return;
+    account(this, this.#context, 0, 'client_closed');
+    this.#end();
+    this.attempts.upstream?.destroy();
   }
 
   onDeadline(): void {
-    const waitsForClient = this.#open && !this.#client.requestBody.done && !this.#upstreamIsFull();
-    if (waitsForClient) this.#fail(408, 'the request body did not arrive in time');
-    else this.#fail(504, `an endpoint of pool ${this.#route.pool.name} did not answer in time`);
+    const { retries, queued, open, upstream, pool } = this.attempts;
+    if (retries !== null && this.#tryIsLate(retries)) return;
+    if (queued) {
+      this.attempts.failQueued();
+      return;
+    }
+    const upstreamIsFull = upstream !== null && upstream.connection.queued > 0;
+    if (open && !this.request.isSent && !upstreamIsFull) {
+      this.fail(SLOW_BODY);
+      return;
+    }
+    // Later than the head, it may as well be the client that does not read.
+    if (this.response.facts === null) this.attempts.result(0);
+    this.fail(noAnswerInTime(pool));
   }
 
   onUpstreamOpen(): void {
-    const upstream = this.#upstream;
+    const { upstream, retries } = this.attempts;
     if (upstream === null) return;
-    this.#open = true;
-    this.#touch();
+    this.attempts.open = true;
     upstream.head.reset();
-    upstream.socket.cork();
-    upstream.write(this.#requestHead);
+    if (!this.request.open(upstream, retries)) return this.#failMalformed();
+    // Not before: where that was all of the body, the endpoint has to move next.
+    this.touch();
     this.pumpRequest();
-    // pumpRequest may have ended the exchange; an uncork on a destroyed socket does nothing.
-    upstream.socket.uncork();
   }
 
   onUpstreamDrain(): void {
@@ -147,81 +148,116 @@ export class Exchange implements UpstreamOwner {
   }
 
   onUpstreamData(): void {
-    this.#responseBegun = true;
-    this.#touch();
-    this.#client.cork();
+    if (this.response.allCame) {
+      // More than its response: what is in the window keeps the connection from being used again.
+      this.attempts.upstream?.connection.pause();
+      return;
+    }
+    this.attempts.responding = true;
+    this.touch();
     this.#readResponse();
-    this.#client.uncork();
+    if (!this.ended) this.response.flush();
   }
 
   onUpstreamEnd(): void {
-    if (this.#response?.framing.kind === 'close') this.#finish();
-    else this.#broken('closed its connection');
+    const { allCame, facts } = this.response;
+    // All of the body came, but has not left yet: nobody may get this connection after that.
+    if (allCame) this.attempts.upstream?.destroy();
+    else if (facts?.framing.kind === 'close') this.response.bodyCame();
+    else this.attempts.broken('closed its connection');
   }
 
-  onUpstreamError(failure: UpstreamFailure): void {
-    if (failure.code === 'broken') this.#broken(`broke its connection (${failure.message})`);
-    else this.#connectFailed(failure);
+  onUpstreamError({ code, message }: UpstreamFailure): void {
+    if (this.response.allCame) return;
+    if (code === 'broken') this.attempts.broken(`broke its connection (${message})`);
+    else this.attempts.connectFailed(code);
   }
 
-  #acquire({ fresh }: { readonly fresh: boolean }): void {
-    const { pool } = this.#route;
-    const picked = fresh && this.#endpoint !== null ? this.#endpoint : pool.pick(this.#tried);
-    if (typeof picked === 'string') {
-      if (this.#connectFailure !== null) this.#failUnconnected(this.#connectFailure);
-      else this.#fail(503, noEndpointText(picked, pool.name));
+  /** A byte moved: whoever has to move next gets its whole time again. */
+  touch(): void {
+    if (this.ended) return;
+    const { nowMs } = this.#context.deadlines;
+    const { retries, route } = this.attempts;
+    const forMs = this.request.isSent ? route!.responseMs : this.#bodyPatienceMs();
+    this.deadlineMs = nowMs + forMs;
+    if (retries !== null && this.response.facts === null) {
+      // One endpoint has less time than the request.
+      this.#patienceMs = this.deadlineMs;
+      if (retries.tryMs < forMs) this.deadlineMs = nowMs + retries.tryMs;
+    }
+    // The client's connection looks here before it gives up, but not earlier by itself.
+    if (this.deadlineMs < this.#client.deadlineMs) this.#client.deadlineMs = this.deadlineMs;
+  }
+
+  /** How long the client may take with the next part of the body. */
+  #bodyPatienceMs(): number {
+    const { timeouts, deadlines } = this.#context;
+    const { bodyMs, clientIdleMs } = timeouts;
+    return bodyMs === undefined
+      ? clientIdleMs
+      : Math.min(clientIdleMs, this.beganMs + bodyMs - deadlines.nowMs);
+  }
+
+  finish(): void {
+    if (this.ended) return;
+    const { attempts, response } = this;
+    const { facts } = response;
+    response.done();
+    account(this, this.#context, facts === null ? 0 : facts.status, 'none');
+    if (facts !== null) attempts.result(facts.status, response.answeredMs);
+    this.#end();
+    const sent = this.request.isSent;
+    attempts.upstream?.release(sent && facts?.keepAlive === true);
+    attempts.pool.serve();
+    this.#client.exchangeDone(sent && !response.close);
+  }
+
+  /** The endpoint answered with what can't be passed on, or stopped in the middle. */
+  failBad(what: string, reason: AccessReason): void {
+    this.attempts.result(0);
+    this.fail(badAnswer(what, this.attempts.pool, reason));
+  }
+
+  fail({ status, text, reason, retryAfter }: RequestFailure): void {
+    if (this.ended || this.#degrade(reason)) return;
+    const { facts } = this.response;
+    account(this, this.#context, facts === null ? status : 0, reason);
+    this.#end();
+    this.attempts.upstream?.destroy();
+    if (facts !== null) {
+      this.#context.counters.aborted++;
+      this.#client.abort();
       return;
     }
-    if (picked !== this.#endpoint) this.#use(picked);
-    const idle = fresh ? undefined : picked.takeIdle();
-    this.#open = false;
-    this.#upstream = idle ?? new UpstreamConnection(picked, this, this.#context);
-    if (idle === undefined) return;
-    idle.adopt(this);
-    this.onUpstreamOpen();
+    countStatus(this.attempts.route!.classes, status);
+    this.#client.exchangeFailed(status, text, this.#keepsOpen && status >= 500, retryAfter);
   }
 
-  #use(endpoint: HttpEndpoint | null): void {
-    if (this.#endpoint !== null) this.#route.pool.leave(this.#endpoint);
-    if (endpoint !== null) this.#route.pool.enter(endpoint);
-    this.#endpoint = endpoint;
+  /** Where the next request starts is known, and the client wants there to be one. */
+  get #keepsOpen(): boolean {
+    return this.request.isSent && this.request.facts.keepAlive && !this.#client.closing;
   }
 
-  /** Nothing was sent yet, so any request may go to the next endpoint. */
-  #connectFailed(failure: UpstreamFailure): void {
-    if (this.#ended || this.#endpoint === null) return;
-    this.#connectFailure = failure;
-    this.#tried.push(this.#endpoint.index);
-    if (this.#tried.length < ENDPOINTS_TRIED_MAX) this.#acquire({ fresh: false });
-    else this.#failUnconnected(failure);
+  #failMalformed(): void {
+    const { error } = this.#client.requestBody;
+    if (error !== null) this.fail({ status: 400, text: refuse(error).message, reason: 'malformed_request' });
   }
 
-  /** The client is told no address of an endpoint. */
-  #failUnconnected({ code }: UpstreamFailure): void {
-    const text = `no connection to an endpoint of pool ${this.#route.pool.name}: ${code}`;
-    this.#fail(code === 'connect_timeout' ? 504 : 502, text);
-  }
-
-  /**
-   * The endpoint stopped before the response was whole. A kept connection that dies before its first byte was
-   * most likely closed while idle: then, and only if nothing can have been done twice, a new one is tried.
-   */
-  #broken(what: string): void {
-    if (this.#ended) return;
-    const stale = this.#upstream?.reused === true && !this.#responseBegun && this.#bodyBytesSent === 0;
-    if (stale && !this.#retried && IDEMPOTENT.has(this.#request.method)) {
-      this.#retried = true;
-      this.#upstream?.destroy();
-      this.#acquire({ fresh: true });
-      return;
+  /** True if it was the time of one endpoint that is over, and the request goes on. */
+  #tryIsLate(retries: Retries): boolean {
+    const { nowMs } = this.#context.deadlines;
+    if (nowMs >= this.#patienceMs || this.response.facts !== null) return false;
+    if (this.attempts.upstream !== null && this.request.isSent) {
+      return this.attempts.again(retries, 'timeout');
     }
-    this.#fail(502, `an endpoint of pool ${this.#route.pool.name} ${what}`);
+    this.deadlineMs = Math.min(this.#patienceMs, nowMs + retries.tryMs);
+    return true;
   }
 
   #readResponse(): void {
-    while (!this.#ended) {
-      if (this.#response !== null) {
-        this.#readBody(this.#response);
+    while (!this.ended) {
+      if (this.response.facts !== null) {
+        this.response.readBody();
         return;
       }
       if (!this.#readHead()) return;
@@ -230,124 +266,99 @@ export class Exchange implements UpstreamOwner {
 
   /** True if there may be more to read. */
   #readHead(): boolean {
-    const upstream = this.#upstream!;
-    const { head, window } = upstream;
+    const { upstream, retries, pool } = this.attempts;
+    const { head, window } = upstream!;
     const length = head.parse(window.bytes, window.start, window.end);
     if (length === 0) return false;
-    const facts = length < 0 ? refuse(head.error ?? 'status_line') : judgeResponse(head, this.#request);
+    const facts = length < 0 ? refuse(head.error ?? 'status_line') : judgeResponse(head, this.request.facts);
     if (!facts.ok) {
-      this.#fail(
-        502,
-        `an endpoint of pool ${this.#route.pool.name} sent no valid response: ${facts.message}`,
-      );
+      this.failBad(`sent no valid response: ${facts.message}`, 'malformed_response');
       return false;
     }
     if (facts.status === 101) this.#switchProtocols(facts, length);
-    else if (facts.status < 200) return this.#passInterim(facts, length);
-    else this.#passHead(facts, length);
+    else if (facts.status < 200) return this.response.passInterim(facts, length);
+    else if (retries !== null && this.attempts.againAfter(retries, facts, length)) return false;
+    else if (pool.stale !== null && this.#staleAfter(facts, length)) return false;
+    else this.response.passHead(facts, length);
     return true;
-  }
-
-  /** RFC 9110 §15.2: interim responses are passed on, but HTTP/1.0 knows none. */
-  #passInterim(facts: ResponseFacts, length: number): boolean {
-    const { head, window } = this.#upstream!;
-    if (++this.#interim > INTERIM_MAX) {
-      this.#fail(502, `an endpoint of pool ${this.#route.pool.name} sent too many interim responses`);
-      return false;
-    }
-    if (!this.#request.http10) this.#client.write(this.#headBytes(facts));
-    window.consume(length);
-    head.reset();
-    return window.length > 0;
-  }
-
-  #passHead(facts: ResponseFacts, length: number): void {
-    const upstream = this.#upstream!;
-    const { kind } = facts.framing;
-    this.#decodeChunks = kind === 'chunked' && this.#request.http10;
-    this.#close = !this.#request.keepAlive || this.#client.closing || kind === 'close' || this.#decodeChunks;
-    this.#response = facts;
-    this.#client.write(this.#headBytes(facts));
-    upstream.window.consume(length);
-    upstream.decoder.begin(facts.framing);
-    countStatus(this.#route.classes, facts.status);
   }
 
   #switchProtocols(facts: ResponseFacts, length: number): void {
-    const upstream = this.#upstream!;
-    countStatus(this.#route.classes, facts.status);
-    this.#client.write(this.#headBytes(facts));
-    upstream.window.consume(length);
+    const { response, attempts } = this;
+    if (!response.passSwitch(facts, length)) return;
+    account(this, this.#context, 101, 'none');
+    this.ended = true;
+    attempts.endRetries();
+    attempts.result(facts.status);
     // The tunnel outlives the exchange, but goes on counting as load of the endpoint.
-    const endpoint = this.#endpoint!;
-    this.#ended = true;
-    upstream.socket.once('close', () => this.#route.pool.leave(endpoint));
-    this.#client.startTunnel(upstream);
-  }
-
-  #readBody(response: ResponseFacts): void {
-    const upstream = this.#upstream!;
-    const { window, decoder } = upstream;
-    let flowing = true;
-    const write = (bytes: Uint8Array, start: number, end: number): void => {
-      flowing = this.#client.write(bytes.subarray(start, end)) && flowing;
-    };
-    const { start } = window;
-    const end = decoder.feed(window.bytes, start, window.end, this.#decodeChunks ? write : undefined);
-    if (decoder.error !== null) {
-      this.#fail(502, 'the response body is malformed');
-      return;
-    }
-    if (!this.#decodeChunks && end > start) write(window.bytes, start, end);
-    window.consume(end - start);
-    if (decoder.done) this.#finish(response);
-    else if (!flowing) upstream.socket.pause();
-  }
-
-  #headBytes(facts: ResponseFacts): Uint8Array {
-    return writeResponseHead(this.#upstream!.head, facts, {
-      via: this.#context.via,
-      close: this.#close,
-      http10: this.#request.http10,
+    const { pool, endpoint, upstream } = attempts;
+    this.#client.startTunnel(upstream!, () => {
+      pool.leave(endpoint!);
+      pool.serve();
     });
   }
 
-  #finish(response: ResponseFacts | null = this.#response): void {
-    if (!this.#end()) return;
-    const sent = this.#client.requestBody.done;
-    this.#upstream?.release(sent && response?.keepAlive === true);
-    this.#client.exchangeDone(sent && !this.#close);
-  }
-
-  #fail(status: number, text: string): void {
-    if (!this.#end()) return;
-    this.#upstream?.destroy();
-    if (this.#response !== null) {
-      this.#context.counters.aborted++;
-      this.#client.abort();
-      return;
+  /** False if there is nothing to give instead of an error: a kept response, a page, or what another pool says. */
+  #degrade(reason: AccessReason): boolean {
+    const { pool, route } = this.attempts;
+    if (this.response.facts !== null || !isOfPool(reason)) return false;
+    const kept = pool.stale === null ? null : this.#findStale();
+    if (kept !== null) {
+      pool.tally.degraded('stale');
+      this.#replyInstead(kept, reason);
+      return true;
     }
-    countStatus(this.#route.classes, status);
-    const keepOpen = this.#client.requestBody.done && this.#request.keepAlive && !this.#client.closing;
-    this.#client.exchangeFailed(status, text, keepOpen && status >= 500);
+    const instead = route!.degradation;
+    return instead ? this.#degradeTo(instead, reason) : false;
   }
 
-  /** True the first time: an exchange ends once. */
-  #end(): boolean {
-    if (this.#ended) return false;
-    this.#ended = true;
-    this.#use(null);
+  #degradeTo({ route, page }: Degradation, reason: AccessReason): boolean {
+    if (page !== null) {
+      this.attempts.pool.tally.degraded('page');
+      this.#replyInstead(page, reason);
+      return true;
+    }
+    if (route === null || !isUnseen(reason) || !this.attempts.moveTo(route, reason)) return false;
+    this.touch();
+    this.attempts.acquire(false);
     return true;
   }
 
-  #upstreamIsFull(): boolean {
-    return this.#upstream?.socket.writableNeedDrain === true;
+  /** A response that was kept and fits, or null. */
+  #findStale(): FixedReply | null {
+    return this.attempts.pool.stale?.find(this.request, this.#context.deadlines.nowMs) ?? null;
   }
 
-  /** A byte moved: whoever has to move next gets its whole time again. */
-  #touch(): void {
-    const { timeouts, deadlines } = this.#context;
-    const forMs = this.#client.requestBody.done ? timeouts.responseMs : timeouts.clientIdleMs;
-    this.deadlineMs = deadlines.nowMs + forMs;
+  /** A kept response instead of a failure, whose head of `length` bytes is not passed on; false if none fits. */
+  #staleAfter(facts: ResponseFacts, length: number): boolean {
+    const kept = isStaleStatus(facts.status) ? this.#findStale() : null;
+    if (kept === null) return false;
+    const { attempts } = this;
+    const { pool, endpoint, upstream } = attempts;
+    attempts.result(facts.status);
+    pool.tally.degraded('stale');
+    pool.tally.answered(endpoint!.index, facts.status, this.#context.deadlines.nowMs - this.beganMs);
+    discard(upstream!, facts, length, this.request.isSent);
+    attempts.upstream = null;
+    this.#replyInstead(kept, 'none');
+    return true;
+  }
+
+  #replyInstead(reply: FixedReply, reason: AccessReason): void {
+    const { attempts } = this;
+    account(this, this.#context, reply.status, reason);
+    this.#end();
+    attempts.upstream?.destroy();
+    countStatus(attempts.route!.classes, reply.status);
+    attempts.pool.serve();
+    this.#client.exchangeReplied(reply, this.#keepsOpen);
+  }
+
+  /** Only once for an exchange; nothing is held from here on but the connection to the endpoint. */
+  #end(): void {
+    this.ended = true;
+    this.response.end();
+    this.request.end();
+    this.attempts.end();
   }
 }

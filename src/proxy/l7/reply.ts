@@ -1,4 +1,4 @@
-import type { PickFailure } from '../upstream-pool.js';
+import type { FixedReply } from '../../core/http/fixed-reply.js';
 
 /** A response that the proxy writes itself: one short line of text. */
 export interface Reply {
@@ -8,6 +8,8 @@ export interface Reply {
   readonly close: boolean;
   /** The request was HEAD: no body follows. */
   readonly toHead: boolean;
+  /** Seconds, for Retry-After (RFC 9110 §10.2.3); absent: nothing is said. */
+  readonly retryAfter?: number | undefined;
 }
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -23,25 +25,19 @@ const REASONS: Readonly<Record<number, string>> = {
   505: 'HTTP Version Not Supported',
 };
 
-export function replyBytes({ status, text, close, toHead }: Reply): Uint8Array {
+export function replyBytes({ status, text, close, toHead, retryAfter }: Reply): Uint8Array {
   const body = `${status} ${text}\n`;
   const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : '';
+  const later = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
   const head =
     `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n` +
     'Content-Type: text/plain; charset=utf-8\r\n' +
     `Content-Length: ${Buffer.byteLength(body)}\r\n` +
-    `Cache-Control: no-store\r\n${allow}Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n`;
+    `Cache-Control: no-store\r\n${allow}${later}Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n`;
   return Buffer.from(toHead ? head : head + body, 'utf8');
 }
 
-/** The sentence of a 503, which names the pool. */
-export function noEndpointText(failure: PickFailure, pool: string): string {
-  switch (failure) {
-    case 'none_up':
-      return `pool ${pool} has no healthy endpoint`;
-    case 'no_room':
-      return `every endpoint of pool ${pool} is at its limit of connections`;
-    case 'all_tried':
-      return `no other endpoint of pool ${pool} is left to try`;
-  }
+/** The same, for every connection and method. */
+export function textReply(status: number, text: string): FixedReply {
+  return { status, bytes: ({ close, toHead }) => replyBytes({ status, text, close, toHead }) };
 }

@@ -1,9 +1,11 @@
-import { connect, type Socket } from 'node:net';
 import type { ProxyTimeouts } from '../../core/balance/model.js';
 import { BodyDecoder } from '../../core/http/framing.js';
 import { Head } from '../../core/http/head.js';
 import { ByteWindow } from '../../core/http/window.js';
+import type { Connection, ConnectionError, ConnectionHandler, Network } from '../../io/network.js';
+import { NO_SLOT } from '../../io/roster.js';
 import type { Deadlines, Timed } from '../deadlines.js';
+import { connectToAny } from '../racing-connection.js';
 import type { UpstreamEndpoint } from '../upstream-endpoint.js';
 
 export type HttpEndpoint = UpstreamEndpoint<UpstreamConnection>;
@@ -23,41 +25,43 @@ export interface UpstreamFailure {
   readonly message: string;
 }
 
+export interface UpstreamModules {
+  readonly network: Network;
+  readonly timeouts: ProxyTimeouts;
+  readonly deadlines: Deadlines;
+}
+
 /** One HTTP connection to an endpoint: connecting, in use by one exchange, or idle. */
-export class UpstreamConnection implements Timed {
+export class UpstreamConnection implements ConnectionHandler, Timed {
+  deadlineSlot = NO_SLOT;
   deadlineMs: number;
   /** True once an earlier exchange used it: the endpoint may be closing it at this very moment. */
   reused = false;
   readonly endpoint: HttpEndpoint;
-  readonly socket: Socket;
+  readonly connection: Connection;
   readonly window: ByteWindow = new ByteWindow();
   readonly head: Head = new Head('response');
   readonly decoder: BodyDecoder = new BodyDecoder();
-  readonly #timeouts: ProxyTimeouts;
-  readonly #deadlines: Deadlines;
+  readonly #modules: UpstreamModules;
+  readonly #pool: { serve(): void };
   #owner: UpstreamOwner | null;
   #connected = false;
-  #closed = false;
 
   constructor(
     endpoint: HttpEndpoint,
     owner: UpstreamOwner,
-    modules: { readonly timeouts: ProxyTimeouts; readonly deadlines: Deadlines },
+    modules: UpstreamModules,
+    pool: { serve(): void },
   ) {
+    this.#pool = pool;
     this.endpoint = endpoint;
     this.#owner = owner;
-    this.#timeouts = modules.timeouts;
-    this.#deadlines = modules.deadlines;
-    this.deadlineMs = this.#deadlines.nowMs + this.#timeouts.connectMs;
+    this.#modules = modules;
+    this.deadlineMs = modules.deadlines.nowMs + modules.timeouts.connectMs;
     endpoint.connections++;
-    this.#deadlines.add(this);
-    this.socket = connect({ ...endpoint.address, allowHalfOpen: true, noDelay: true });
-    this.socket.on('connect', this.#onConnect);
-    this.socket.on('data', this.#onData);
-    this.socket.on('drain', this.#onDrain);
-    this.socket.on('end', this.#onEnd);
-    this.socket.on('error', this.#onError);
-    this.socket.on('close', this.#onClose);
+    endpoint.connecting++;
+    modules.deadlines.add(this);
+    this.connection = connectToAny(modules.network, endpoint.addresses, endpoint.tls, this);
   }
 
   /** Gives an idle connection to its next user. */
@@ -68,35 +72,40 @@ export class UpstreamConnection implements Timed {
     this.head.reset();
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.socket.write(bytes);
+  /** Gives a connection in use, or one that is being opened, to another user as it is. */
+  passTo(owner: UpstreamOwner): void {
+    this.#owner = owner;
   }
 
   /** Ends the use; keeps the connection for the next exchange if it is clean and there is room. */
   release(clean: boolean): void {
     this.#owner = null;
     // Bytes nobody asked for: the endpoint and we disagree about where its response ended.
-    if (!clean || this.window.length > 0 || this.socket.destroyed || !this.endpoint.keepIdle(this)) {
+    if (!clean || this.window.length > 0 || this.connection.destroyed || !this.endpoint.keepIdle(this)) {
       this.destroy();
       return;
     }
-    this.deadlineMs = this.#deadlines.nowMs + this.#timeouts.upstreamIdleMs;
-    this.socket.resume();
+    this.deadlineMs = this.#modules.deadlines.nowMs + this.#modules.timeouts.upstreamIdleMs;
+    this.connection.resume();
   }
 
-  /** Hands the socket over to a tunnel. The endpoint's connection count then ends with the socket. */
-  detach(): Socket {
+  /** Hands the connection over to a tunnel, whose `onClose` then has to call `ended`. */
+  detach(): Connection {
     this.#owner = null;
-    this.#deadlines.delete(this);
-    this.socket.off('data', this.#onData);
-    this.socket.off('drain', this.#onDrain);
-    this.socket.off('end', this.#onEnd);
-    return this.socket;
+    this.#modules.deadlines.delete(this);
+    return this.connection;
   }
 
   destroy(): void {
     this.#owner = null;
-    this.socket.destroy();
+    this.connection.destroy();
+  }
+
+  /** The connection is closed: the endpoint's count ends with it. */
+  ended(): void {
+    this.endpoint.connections--;
+    if (!this.#connected) this.endpoint.connecting--;
+    this.#modules.deadlines.delete(this);
   }
 
   onDeadline(): void {
@@ -106,28 +115,33 @@ export class UpstreamConnection implements Timed {
       this.destroy();
       return;
     }
-    this.#fail({ code: 'connect_timeout', message: `no connection after ${this.#timeouts.connectMs} ms` });
+    const { connectMs } = this.#modules.timeouts;
+    this.#fail({ code: 'connect_timeout', message: `no connection after ${connectMs} ms` });
   }
 
-  readonly #onConnect = (): void => {
+  onOpen(): void {
     this.#connected = true;
+    this.endpoint.connecting--;
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#owner?.onUpstreamOpen();
-  };
+  }
 
-  readonly #onData = (chunk: Buffer): void => {
+  onData(_connection: Connection, bytes: Uint8Array, start: number, end: number): void {
     if (this.#owner === null) {
       this.endpoint.forgetIdle(this);
       this.destroy();
       return;
     }
-    this.window.append(chunk);
+    this.window.append(bytes, start, end);
     this.#owner.onUpstreamData();
-  };
+    this.window.settle();
+  }
 
-  readonly #onDrain = (): void => this.#owner?.onUpstreamDrain();
+  onDrain(): void {
+    this.#owner?.onUpstreamDrain();
+  }
 
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     const owner = this.#owner;
     if (owner !== null) {
       owner.onUpstreamEnd();
@@ -135,28 +149,22 @@ export class UpstreamConnection implements Timed {
     }
     this.endpoint.forgetIdle(this);
     this.destroy();
-  };
+  }
 
-  readonly #onError = (error: Error): void => {
+  onClose(_connection: Connection, error: ConnectionError | null): void {
+    this.ended();
     const code = this.#connected ? 'broken' : 'connect_failed';
-    this.#fail({ code, message: error.message });
-  };
-
-  readonly #onClose = (): void => {
-    if (!this.#closed) {
-      this.#closed = true;
-      this.endpoint.connections--;
-    }
-    this.#deadlines.delete(this);
-    this.#fail({ code: 'broken', message: 'the connection was closed' });
-  };
+    this.#fail({ code, message: error?.message ?? 'the connection was closed' });
+    // Not before: this connection could be given to one of those who wait.
+    this.#pool.serve();
+  }
 
   #fail(failure: UpstreamFailure): void {
     const owner = this.#owner;
     this.#owner = null;
     this.endpoint.forgetIdle(this);
-    if (failure.code !== 'broken') this.endpoint.connectFailures++;
-    this.socket.destroy();
+    if (owner !== null && failure.code !== 'broken') this.endpoint.connectFailures++;
+    this.connection.destroy();
     owner?.onUpstreamError(failure);
   }
 }

@@ -1,25 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { EventStream, STREAMS_MAX } from '../../../src/api/event-stream.js';
-
-class Sink {
-  text = '';
-  ended = false;
-  writableLength = 0;
-  write(text: string): void {
-    this.text += text;
-  }
-  end(): void {
-    this.ended = true;
-  }
-  get ids(): readonly number[] {
-    return [...this.text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
-  }
-}
+import { TestSink } from '../../support/event-sink.js';
 
 describe('EventStream', () => {
   it('sends events with their number, name and data', () => {
     const stream = new EventStream(100);
-    const sink = new Sink();
+    const sink = new TestSink();
     stream.add(sink);
     stream.send('transition', { target: 'a\nb' });
     stream.beat();
@@ -29,7 +15,7 @@ describe('EventStream', () => {
   it('gives what was missed to who comes back, as far as it is kept', () => {
     const stream = new EventStream(0);
     for (let i = 0; i < 300; i++) stream.send('x', i);
-    const [near, far, none, old] = [new Sink(), new Sink(), new Sink(), new Sink()];
+    const [near, far, none, old] = [new TestSink(), new TestSink(), new TestSink(), new TestSink()];
     stream.add(near, 297);
     stream.add(far, 44);
     stream.add(none);
@@ -42,7 +28,7 @@ describe('EventStream', () => {
 
   it('cuts off a reader that does not read, and keeps the others', () => {
     const stream = new EventStream(0);
-    const [slow, quick] = [new Sink(), new Sink()];
+    const [slow, quick] = [new TestSink(), new TestSink()];
     stream.add(slow);
     stream.add(quick);
     slow.writableLength = 256 * 1024 + 1;
@@ -54,11 +40,11 @@ describe('EventStream', () => {
 
   it('takes so many readers and no more, and ends all of them at once', () => {
     const stream = new EventStream(0);
-    const sinks = Array.from({ length: STREAMS_MAX }, () => new Sink());
+    const sinks = Array.from({ length: STREAMS_MAX }, () => new TestSink());
     expect(sinks.every((sink) => stream.add(sink))).toBe(true);
-    expect(stream.add(new Sink())).toBe(false);
+    expect(stream.add(new TestSink())).toBe(false);
     stream.remove(sinks[0]!);
-    expect(stream.add(new Sink())).toBe(true);
+    expect(stream.add(new TestSink())).toBe(true);
     stream.close();
     expect(sinks.slice(1).every(({ ended }) => ended)).toBe(true);
     expect(stream.size).toBe(0);

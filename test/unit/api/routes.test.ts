@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Api } from '../../../src/api/server.js';
+import { type ApiDescription, operationsOf } from '../../support/api-description.js';
 import { apiOn, type ControlRig, controlRig } from '../../support/control-rig.js';
 
 const ZONE = `zone: api.test
@@ -24,9 +25,13 @@ const REPORT = {
 const CLOSED = [
   { method: 'GET', url: '/v1/status', role: 'read' },
   { method: 'GET', url: '/v1/health', role: 'read' },
+  { method: 'GET', url: '/v1/proxies', role: 'read' },
   { method: 'GET', url: '/v1/zones', role: 'read' },
   { method: 'GET', url: '/v1/explain?name=www.api.test', role: 'read' },
   { method: 'GET', url: '/metrics', role: 'read' },
+  { method: 'GET', url: '/v1/whoami', role: 'read' },
+  { method: 'GET', url: '/v1/plans', role: 'read' },
+  { method: 'GET', url: '/v1/tokens', role: 'admin' },
   { method: 'POST', url: '/v1/reports', role: 'report', payload: REPORT },
 ] as const;
 
@@ -81,17 +86,17 @@ describe('every other route', () => {
     expect((await api.inject(url)).statusCode).toBe(200);
   });
 
-  it('is known to these tests', async () => {
-    const { paths } = (await api.inject('/openapi.json')).json() as { paths: Record<string, object> };
-    const described = Object.entries(paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
-    );
-    const known = CLOSED.map(({ method, url }) => `${method} ${url.split('?')[0]}`);
-    // Events never end: they have tests of their own.
-    const others = ['GET /healthz', 'GET /readyz', 'GET /v1/health/events'];
-    expect(described.toSorted()).toEqual([...known, ...others].toSorted());
-    const { security } = (paths['/v1/status'] as { get: { security: unknown } }).get;
-    expect(security).toEqual([{ token: [] }]);
+  it('of /v1 is closed, whatever it is', async () => {
+    const description = (await api.inject('/openapi.json')).json() as ApiDescription;
+    const operations = operationsOf(description).filter(({ path }) => path.startsWith('/v1/'));
+    expect(operations.length).toBeGreaterThan(10);
+    for (const { method, path, operation } of operations) {
+      expect(operation.security, path).toEqual([{ token: [] }]);
+      const url = path.replaceAll(/\{\w+\}/g, 'x');
+      expectProblem(await api.inject({ method: method as 'GET', url }), 401, 'unauthorized');
+    }
+    const open = operationsOf(description).filter(({ operation }) => !operation.security);
+    expect(open.map(({ path }) => path).toSorted()).toEqual(['/healthz', '/readyz']);
   });
 });
 
@@ -156,8 +161,9 @@ describe('errors', () => {
       ...rig,
       control: Object.create(rig.control, {
         health: { value: rig.control.health },
-        zoneStatus: {
-          value() {
+        steering: { value: undefined },
+        zones: {
+          get() {
             throw new Error('a secret');
           },
         },
@@ -187,6 +193,25 @@ describe('POST /v1/reports', () => {
     expect(await send({ epoch, sequence: 3 })).toEqual({ outcome: 'ignored', code: 'old_sequence' });
     expect(await send({ node: 'stranger' })).toEqual({ outcome: 'ignored', code: 'unknown_node' });
     expect(await send({ sent: epoch + 3_600_000 })).toEqual({ outcome: 'ignored', code: 'from_future' });
+  });
+
+  it('counts and names those that are refused', async () => {
+    const before = { ...rig.health.reportCounters };
+    const lines = rig.logged.length;
+    const headers = as('bound');
+    const large = JSON.stringify({ x: 'x'.repeat(2_200_000) });
+    const request = { method: 'POST', url: '/v1/reports' } as const;
+    const json = { ...headers, 'content-type': 'application/json' };
+    for (let i = 0; i < 3; i++) await api.inject({ ...request, headers: json, payload: large });
+    await api.inject({ ...request, headers, payload: { ...REPORT, node: 'another' } });
+    await api.inject({ ...request, headers, payload: { schema: 2 } });
+    await api.inject({ ...request, payload: REPORT });
+    const { too_large, wrong_identity, malformed, accepted } = rig.health.reportCounters;
+    expect([too_large - before.too_large, wrong_identity - before.wrong_identity]).toEqual([3, 2]);
+    expect([malformed - before.malformed, accepted - before.accepted]).toEqual([1, 0]);
+    const told = rig.logged.slice(lines).filter((line) => line.includes('a report is refused'));
+    expect(told.filter((line) => line.includes('too_large'))).toHaveLength(1);
+    expect(told.some((line) => line.includes('bound') && line.includes('wrong_identity'))).toBe(true);
   });
 
   it('lets a token of a proxy report for that proxy only', async () => {
@@ -232,11 +257,23 @@ describe('GET /readyz', () => {
     const other = await apiOn(empty);
     const response = await other.inject('/readyz');
     expectProblem(response, 503, 'not_ready');
+    expect(response.json().missing).toEqual(['no zone is served: there is no zone file in the zone folder']);
     expect((await other.inject('/healthz')).statusCode).toBe(200);
     await empty.load({ 'api.test.yaml': ZONE });
     expect((await other.inject('/readyz')).statusCode).toBe(200);
     empty.close();
     await other.close();
+  });
+});
+
+describe('GET /readyz of a node that serves zones', () => {
+  it('names what else is missing', async () => {
+    const missing = ['the thread dns-0 ended and is being replaced'];
+    const lame = await apiOn(rig, { modules: { missing: () => missing } });
+    const response = await lame.inject('/readyz');
+    expectProblem(response, 503, 'not_ready');
+    expect(response.json()).toMatchObject({ missing, detail: missing[0] });
+    await lame.close();
   });
 });
 

@@ -70,7 +70,7 @@ describe('GET /v1/status', () => {
     rig = controlRig();
     await rig.load({ 'status.test.yaml': ZONE });
     await rig.load({});
-    expect(await get('/v1/zones')).toEqual({ zones: [] });
+    expect(await get('/v1/zones')).toEqual({ zones: [], total: 0 });
     expect(await get('/v1/status')).toMatchObject({ health: [], proxies: [] });
   });
 });

@@ -100,14 +100,35 @@ describe('GET /v1/health', () => {
     ['state=held', []],
     ['target=192.0.2.2', ['192.0.2.2']],
     ['limit=1', ['192.0.2.1']],
-    ['limit=1&offset=1', ['192.0.2.2']],
-    ['offset=7', []],
   ])('takes ?%s', async (query, targets) => {
     const found = await get(`/v1/health?${query}`);
     expect(found.targets.map(({ target }: { target: string }) => target)).toEqual(targets);
   });
 
-  it.each(['state=well', 'limit=0', 'limit=10001', 'offset=-1', 'x=1'])('refuses ?%s', async (query) => {
+  it('shows endpoints whose state an operator fixed, at the end', async () => {
+    const fixed = '{ A: 192.0.2.3, status: down }, { A: 192.0.2.4, AAAA: "2001:db8::4", status: up }';
+    await rig.load({ 'health.test.yaml': ZONE.replace('{ A: 192.0.2.2 }', `{ A: 192.0.2.2 }, ${fixed}`) });
+    const about = { monitor: 'tcp', basis: 'forced', forced: true, pool: 'pool eu of health.test.' };
+    const [down, up, six] = [
+      { target: '192.0.2.3', state: 'down' },
+      { target: '192.0.2.4', state: 'up' },
+      { target: '2001:db8::4', state: 'up' },
+    ].map((one) => ({ ...about, ...one }));
+    expect(await get('/v1/health?state=forced')).toMatchObject({ total: 3, targets: [down, up, six] });
+    expect(await get('/v1/health?state=down&limit=2')).toMatchObject({
+      total: 2,
+      targets: [{ target: '192.0.2.2', forced: false }, down],
+    });
+    const first = await get('/v1/health?limit=3');
+    expect(first.targets.at(-1)).toMatchObject({ ...down });
+    const rest = await get(`/v1/health?limit=1&cursor=${first.next}`);
+    expect(rest).toMatchObject({ total: 5, targets: [up] });
+    expect(await get(`/v1/health?cursor=${rest.next}`)).not.toHaveProperty('next');
+    await rig.load({ 'health.test.yaml': ZONE });
+    expect(await get('/v1/health?state=forced')).toMatchObject({ total: 0, targets: [] });
+  });
+
+  it.each(['state=well', 'limit=0', 'limit=1001', 'cursor=x', 'offset=1'])('refuses ?%s', async (query) => {
     expect((await api.inject({ url: `/v1/health?${query}`, headers: READ })).statusCode).toBe(400);
   });
 

@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { SimulationBase } from '../../../src/control/simulator.js';
+import { type SimulationQuestion, simulate } from '../../../src/core/census/simulate.js';
 import type { GeoDatabase } from '../../../src/sources/geo-database.js';
 import { ControlRig } from '../../support/control-plane-rig.js';
 import { trieOf } from '../../support/mmdb-writer.js';
+import { wireOf } from '../../support/packet.js';
 import { zoneText } from '../../support/query-rig.js';
 
 const rigs: ControlRig[] = [];
@@ -39,6 +42,57 @@ function database(country: string): GeoDatabase {
   };
   return { trie, sources: [source] };
 }
+
+describe('ControlPlane: holders of a snapshot', () => {
+  const nearby = (count: number) => ({
+    'a.yaml': simple('example.com', `192.0.2.${count}`),
+    'b.yaml': simple('example.org', `198.51.100.${count}`),
+  });
+  const clients = ['www.example.com', 'www.example.org'].map((name) => ({ name: wireOf(name), type: 1 }));
+  const question: SimulationQuestion = {
+    kind: 'clients',
+    clients,
+    asIf: { down: [], up: [] },
+    seed: 1,
+    nowSeconds: 1,
+  };
+  const simulated = ({ snapshot, index, health, geo }: SimulationBase) =>
+    JSON.stringify(simulate({ snapshot, index: index(), health, geo }, question));
+
+  it('leaves its tables alone while zones change, until it is released', async () => {
+    const rig = newRig();
+    await rig.load(nearby(1));
+    const { base, release } = rig.control.holdBase();
+    const before = simulated(base);
+    expect(before).toContain('198.51.100.1');
+    for (let i = 2; i < 8; i++) {
+      await rig.load(nearby(i));
+      expect(simulated(base)).toBe(before);
+    }
+    release();
+    release();
+    await rig.load(nearby(8));
+    await rig.load(nearby(9));
+    // The places that were held are in use again.
+    expect(simulated(base)).not.toBe(before);
+    expect([rig.answer('www.example.com'), rig.answer('www.example.org')]).toEqual([
+      ['192.0.2.9'],
+      ['198.51.100.9'],
+    ]);
+  });
+
+  it('does not keep tables from being used again that it never saw', async () => {
+    const rig = newRig();
+    await rig.load(nearby(1));
+    const first = rig.control.holdBase();
+    await rig.load(nearby(2));
+    const second = rig.control.holdBase();
+    first.release();
+    for (let i = 3; i < 6; i++) await rig.load(nearby(i));
+    expect(simulated(second.base)).toContain('198.51.100.2');
+    second.release();
+  });
+});
 
 describe('ControlPlane: zone files', () => {
   it('answers from nothing before it has loaded anything', () => {

@@ -15,8 +15,12 @@ describe('HealthSlots', () => {
 
   it('gives none when all are taken, and keeps those that it gave', () => {
     const slots = new HealthSlots(2);
-    expect([slots.take('a'), slots.take('b'), slots.take('c')]).toEqual([2, 3, undefined]);
-    expect([slots.take('a'), slots.slotOf('c'), slots.size]).toEqual([2, undefined, 2]);
+    expect([slots.take('a'), slots.take('b'), slots.take('c')]).toEqual([
+      SLOT_FIRST_FREE,
+      SLOT_FIRST_FREE + 1,
+      undefined,
+    ]);
+    expect([slots.take('a'), slots.slotOf('c'), slots.size]).toEqual([SLOT_FIRST_FREE, undefined, 2]);
   });
 
   it('takes slots back only when told to, and then gives them again', () => {
@@ -25,12 +29,12 @@ describe('HealthSlots', () => {
     slots.retain(new Set(['b', 'x']));
     expect([slots.slotOf('a'), slots.slotOf('b'), slots.slotOf('x'), slots.size]).toEqual([
       undefined,
-      3,
+      SLOT_FIRST_FREE + 1,
       undefined,
       1,
     ]);
     const given = [slots.take('d'), slots.take('e')];
-    expect(new Set(given)).toEqual(new Set([2, 4]));
+    expect(new Set(given)).toEqual(new Set([SLOT_FIRST_FREE, SLOT_FIRST_FREE + 2]));
     expect(slots.take('f')).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Transition } from '../../../src/control/health-watch.js';
+import type { Transition } from '../../../src/control/transitions.js';
 import type { Report } from '../../../src/core/health/report.js';
 import { unpackHealth } from '../../../src/core/health/word.js';
 import { ControlRig } from '../../support/control-plane-rig.js';

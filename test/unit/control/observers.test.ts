@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type ObservedTarget, ObserverBook } from '../../../src/control/observers.js';
+import type { ObservedTarget } from '../../../src/control/observed-entry.js';
+import { ObserverBook } from '../../../src/control/observers.js';
 import type { Verdict } from '../../../src/core/health/quorum.js';
 import type { Report } from '../../../src/core/health/report.js';
 

@@ -1,11 +1,12 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { QueryLog } from '../../../src/control/query-log.js';
+import { startQueryLog } from '../../../src/control/query-log.js';
 import { createQuery } from '../../../src/core/answer/query.js';
 import type { Snapshot } from '../../../src/core/answer/snapshot.js';
 import { QueryRing, queryRingBytes } from '../../../src/core/query-log/ring.js';
-import { type LineSink, LogFile } from '../../../src/sources/log-file.js';
+import type { LineSink } from '../../../src/core/tally/line-log.js';
+import { LogFile } from '../../../src/sources/log-file.js';
 import { removeFolders, temporaryFolder } from '../../support/folder.js';
 import { ManualTime } from '../../support/manual-time.js';
 
@@ -18,13 +19,15 @@ function rig(sink: LineSink) {
   const query = createQuery({} as Snapshot, new Int32Array(0), new Float64Array(0), 1);
   query.source = new Uint8Array(4);
   const errors: string[] = [];
-  const log = new QueryLog({
-    sink,
-    rings: () => [memory],
-    names: { zone: () => 'a.', pool: () => ({ pool: 'p', region: '' }), client: 'none' },
-    timers: time,
-    log: { error: (_, message) => errors.push(message) },
-  });
+  const log = startQueryLog(
+    {
+      sink,
+      rings: () => [memory],
+      timers: { set: (run, ms) => time.setTimeout(run, ms), clear: (timer) => time.clearTimeout(timer) },
+      log: { error: (_, message) => errors.push(message) },
+    },
+    { zone: () => 'a.', pool: () => ({ pool: 'p', region: '' }), client: 'none' },
+  );
   const add = (count: number) => {
     for (let i = 0; i < count; i++) ring.add(query, 0, 0, 0, 0, 12);
   };
@@ -48,7 +51,7 @@ class HeldSink implements LineSink {
   async close(): Promise<void> {}
 }
 
-describe('QueryLog', () => {
+describe('startQueryLog()', () => {
   it('writes one batch at a time; what does not fit meanwhile is lost and counted', async () => {
     const sink = new HeldSink();
     const { log, time, add } = rig(sink);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StagedZones } from '../../../src/control/loader.js';
 import { ZoneLoader } from '../../../src/control/zone-loader.js';
+import { EMPTY_LOCATIONS } from '../../../src/core/geo/location.js';
 import { LastGoodZones } from '../../../src/sources/last-good.js';
 import { zoneText } from '../../support/query-rig.js';
 
@@ -21,9 +22,10 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 
 const file = () => join(root, 'a.yaml');
 const source = () => ({ paths: [root] });
-const newLoader = (nowMs = 1, withState = true) =>
+const newLoader = (nowMs = 1, withState = true, observers = 1) =>
   new ZoneLoader({
     now: () => nowMs,
+    observers,
     ...(withState && { lastGood: new LastGoodZones(join(root, '.state')) }),
   });
 
@@ -73,6 +75,16 @@ describe('a zone loader', () => {
     }
   });
 
+  it('serves a zone on that was good with more observers, and calls it wrong', async () => {
+    const wanting = GOOD.replace('monitors: {', 'monitors: { three: { type: tcp, port: 1, quorum: 3 },');
+    expect(wanting).not.toBe(GOOD);
+    await writeFile(file(), wanting);
+    await apply(newLoader(1, true, 3));
+    const staged = await newLoader().stage(source(), []);
+    expect(staged.zones).toHaveLength(1);
+    expect(staged.problems).toMatchObject([{ path: 'monitors.three.quorum' }]);
+  });
+
   it('refuses the whole change rather than lose a zone of which no good version is left', async () => {
     await writeFile(file(), GOOD);
     const { zones } = await apply(newLoader(1, false));
@@ -98,6 +110,70 @@ describe('a zone loader', () => {
     expect((await loader.stage(source(), zones)).zones[0]?.records).toBe(3);
     await loader.settle('refused');
     expect((await loader.stage('served', zones)).zones).toEqual(zones);
+  });
+
+  describe('with many zones', () => {
+    const many = (count: number) =>
+      `zone: big.test\nnameservers: { ns1: { A: 192.0.2.53 } }\nrecords:\n${Array.from(
+        { length: count },
+        (_, i) => `  h${i}: { type: A, value: 192.0.2.7 }`,
+      ).join('\n')}\n`;
+    const slotsOf = ({ targets }: StagedZones) => new Map([...targets.keys()].map((key, i) => [key, i + 2]));
+
+    async function start() {
+      await writeFile(join(root, 'big.yaml'), many(20_100));
+      await writeFile(file(), GOOD);
+      const loader = newLoader();
+      const first = await apply(loader);
+      expect(loader.dropped).toBeGreaterThan(20_000);
+      return { loader, zones: first.zones, targets: first.targets };
+    }
+
+    it('compiles only the zone of a file that it is told of, into the same tables', async () => {
+      const { loader, zones, targets } = await start();
+      await writeFile(file(), `${GOOD}records: { www: { type: A, value: 192.0.2.9 } }\n`);
+      const staged = await loader.stage({ paths: [root], only: [file()] }, zones);
+      expect(staged.zones[1]).toBe(zones[1]);
+      expect(staged.targets).toBe(targets);
+      const { changed, isFresh, world } = loader.compileZones(2, slotsOf(staged));
+      expect([isFresh, changed.put.map(({ origin }) => origin)]).toEqual([false, ['example.com.']]);
+      expect(world.snapshot.zoneCount).toBe(2);
+      await loader.settle('served');
+      expect((await loader.stage({ paths: [root], only: [] }, staged.zones)).targets).toBe(staged.targets);
+    });
+
+    it('reads the zone above once more when one below it comes', async () => {
+      const { loader, zones } = await start();
+      const below = join(root, 'below.yaml');
+      await writeFile(below, zoneText('sub.big.test', ''));
+      const staged = await loader.stage({ paths: [root], only: [below] }, zones);
+      const { changed, isFresh } = loader.compileZones(2, slotsOf(staged));
+      expect(isFresh).toBe(false);
+      expect(changed.put.map(({ origin }) => origin).sort()).toEqual(['big.test.', 'sub.big.test.']);
+      await loader.settle('served');
+    });
+
+    it('takes a zone that it dropped from the last good copy where its file is broken by then', async () => {
+      const { loader, zones } = await start();
+      await writeFile(join(root, 'big.yaml'), 'zone: [');
+      await loader.useGeo(EMPTY_LOCATIONS);
+      const staged = await loader.stage('served', zones);
+      expect(staged.zones.map(({ origin }) => origin)).toEqual(zones.map(({ origin }) => origin));
+      expect((await loader.compile(2, slotsOf(staged))).snapshot.zoneCount).toBe(2);
+    });
+
+    it('compiles what it could not publish as a part of the next change', async () => {
+      const { loader, zones } = await start();
+      await writeFile(file(), `${GOOD}records: { www: { type: A, value: 192.0.2.9 } }\n`);
+      const first = await loader.stage({ paths: [root], only: [file()] }, zones);
+      loader.compileZones(2, slotsOf(first));
+      // Nothing is settled: the publication failed.
+      const second = await loader.stage({ paths: [root], only: [file()] }, zones);
+      expect(second.changed).toBe(true);
+      const { changed, world } = loader.compileZones(3, slotsOf(second));
+      expect([changed.put, world.snapshot.id]).toEqual([[], 3]);
+      expect(await loader.settle('served')).toEqual({});
+    });
   });
 
   it('compiles nothing that is not staged', async () => {

@@ -13,6 +13,7 @@ const LOCAL = proxyHeader(0x20, 0, []);
 const WITH_TLV = proxyHeader(0x21, 0x11, [203, 0, 113, 9, 127, 0, 0, 1, 1, 2, 0, 53, 4, 0, 2, 9, 9]);
 
 class FakeConnection implements StreamConnection {
+  attached: object | null = null;
   readonly family: 4 | 6;
   readonly source: Uint8Array;
   state: 'open' | 'ended' | 'destroyed' = 'open';

@@ -19,6 +19,7 @@ const bracket: DatagramHandler = (input, start, end, output, base) => {
 };
 
 class FakeConnection implements StreamConnection {
+  attached: object | null = null;
   readonly family = 4;
   readonly source: Uint8Array;
   readonly sent: string[] = [];

@@ -52,7 +52,7 @@ describe('ARCHITECTURE.md', () => {
       const named = allowed!
         .split(', ')
         .filter((word) => !['node', 'packages', 'nothing', 'all'].includes(word));
-      const expected = rooms.filter((other) => other !== 'store' && other !== 'dashboard');
+      const expected = rooms.filter((other) => other !== 'dashboard');
       if (allowed !== 'all') expect(named, room).toEqual(expected);
     }
   });

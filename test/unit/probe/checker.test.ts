@@ -42,6 +42,21 @@ describe('createHealthChecker()', () => {
     checker.close();
   });
 
+  it('tells every good check', async () => {
+    const { time, state, checker, listener } = setUp();
+    let good = 0;
+    checker.watch('a', { host: '127.0.0.1', port: 9000 }, CHECK, listener('a'), () => good++);
+    await checker.firstRound();
+    expect(good).toBe(1);
+    await time.advance(3000);
+    const before = good;
+    expect(before).toBeGreaterThanOrEqual(3);
+    state.ok = false;
+    await time.advance(3000);
+    expect(good).toBe(before);
+    checker.close();
+  });
+
   it('fills in what the check leaves out', async () => {
     const { time, asked, checker, listener } = setUp();
     checker.watch('a', { host: '::1', port: 9000 }, CHECK, listener('a'));
@@ -58,6 +73,20 @@ describe('createHealthChecker()', () => {
         }),
       },
     ]);
+    checker.close();
+  });
+
+  it('asks the health service of gRPC, for all of the server where no service is named', async () => {
+    const { time, asked, checker, listener } = setUp();
+    checker.watch('a', { host: '::1', port: 50051 }, { ...CHECK, type: 'grpc', tls: true }, listener('a'));
+    await time.advance(0);
+    expect(asked[0]!.check).toMatchObject({
+      type: 'grpc',
+      port: 50051,
+      service: '',
+      tls: true,
+      verify: true,
+    });
     checker.close();
   });
 

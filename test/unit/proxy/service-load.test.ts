@@ -4,8 +4,7 @@ import { serviceLoad } from '../../../src/proxy/service-load.js';
 function pool(active: readonly number[], up: readonly boolean[]) {
   return {
     healthy: up.filter(Boolean).length,
-    endpoints: up.map((one, index) => ({ index, up: one })),
-    activeOf: (index: number) => active[index]!,
+    endpoints: up.map((one, index) => ({ up: one, active: active[index]! })),
   };
 }
 

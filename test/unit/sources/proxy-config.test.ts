@@ -172,7 +172,7 @@ describe('loadProxyConfig()', () => {
       'pools.web.health.timeout: must be shorter than the interval',
     ],
     ['a key that is not known', 'balance: round_robin', 'balence: round_robin', 'balence'],
-    ['a balance that is not known', 'round_robin', 'random', 'pools.web.balance: must be'],
+    ['a balance that is not known', 'round_robin', 'fastest', 'pools.web.balance: must be'],
     [
       'routes of a TCP listener',
       'protocol: http',
@@ -197,6 +197,14 @@ describe('loadProxyConfig()', () => {
     ],
     ['timeouts: { connect: 0s }', 'timeouts.connect: must be from 10ms to 24h'],
     ['pools: { a: { endpoints: [] } }', 'pools.a.endpoints: must have at least 1 item'],
+    [
+      'pools: { a: { endpoints: [ { address: "a:1" } ], health: { type: grpc, path: / } } }',
+      'path has no meaning for a check of type grpc',
+    ],
+    [
+      'pools: { a: { endpoints: [ { address: "a:1" } ], health: { type: http, service: x } } }',
+      'service has no meaning for a check of type http',
+    ],
     [
       'pools: { a: { endpoints: [ { address: "a:1" } ], health: { type: tcp, path: / } } }',
       'path has no meaning for a check of type tcp',
@@ -225,5 +233,51 @@ describe('loadProxyConfig()', () => {
     const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!);
     expect(examples.length).toBeGreaterThan(4);
     for (const example of examples) expect(problemsOf(example)).toEqual([]);
+  });
+});
+
+describe('tls of proxy.yaml', () => {
+  const tls = (listener: string, pool = '', protocol = 'http, pool: web') => `${NODE}listeners:
+  - { listen: "127.0.0.1:1", protocol: ${protocol}${listener} }
+pools:
+  web: { endpoints: [ { address: "127.0.0.1:2" } ]${pool} }
+`;
+  const CERTIFICATES = 'certificates: [ { cert: a.pem, key: /keys/a.key } ]';
+
+  it('fills in defaults, and finds files beside the configuration', () => {
+    const { listeners, pools } = configOf(tls(`, tls: { ${CERTIFICATES} }`, ', tls: {}'));
+    expect(listeners[0]!.tls).toEqual({
+      certificates: [{ cert: '/srv/etc/a.pem', key: '/keys/a.key' }],
+      minVersion: 'TLSv1.2',
+      clientCa: null,
+      clientCertificates: 'required',
+      alpn: ['http/1.1'],
+      tickets: true,
+    });
+    expect(pools[0]!.tls).toEqual({ verify: true, ca: null, serverName: null, certificate: null });
+    expect(configOf(tls('')).listeners[0]!.tls).toBeUndefined();
+  });
+
+  it('agrees on no protocol by itself where bytes are passed on', () => {
+    const { listeners } = configOf(tls(`, tls: { ${CERTIFICATES} }`, '', 'tcp, pool: web'));
+    expect(listeners[0]!.tls!.alpn).toEqual([]);
+  });
+
+  it.each([
+    [', tls: {}', '', 'the key "certificates" is missing'],
+    [', tls: { certificates: [] }', '', 'at least 1 item'],
+    [`, tls: { ${CERTIFICATES}, min_version: TLSv1.1 }`, '', 'must be one of TLSv1.2, TLSv1.3'],
+    [`, tls: { ${CERTIFICATES}, client_certificates: optional }`, '', 'needs the key client_ca'],
+    ['', ', tls: { verify: false, ca: a.pem }', 'ca has no meaning without verify'],
+    ['', ', tls: { server_name: "a b" }', 'must be a host name or an IP address'],
+    ['', ', tls: {}, proxy_protocol: v2', 'exclude each other'],
+  ])('refuses "%s" and "%s"', (listener, pool, message) => {
+    expect(problemsOf(tls(listener, pool)).join('\n')).toContain(message);
+  });
+
+  it.each(['udp, pool: web', 'tls_passthrough, pool: web'])('refuses tls with protocol %s', (protocol) => {
+    const problems = problemsOf(tls(`, tls: { ${CERTIFICATES} }`, ', tls: {}', protocol)).join('\n');
+    expect(problems).toContain('tls is only for the protocols http and tcp');
+    expect(problems).toContain('is not for pools of a listener with protocol');
   });
 });

@@ -47,11 +47,14 @@ const DEFAULTS: ServerConfig = {
   },
   zones: '/srv/etc/zones',
   state: '/srv/etc/state',
+  mode: 'api',
+  history: { revisionsMax: 10_000, bytesMax: 256 * 1024 * 1024 },
   geo: { database: 'embedded' },
   resolver: { servers: [], timeoutMs: 2000 },
   api: { listen: { host: '127.0.0.1', port: 8300 } },
   probes: { concurrency: 1024, programs: [], folders: [], networks: EVERY_NETWORK },
   reportTo: [],
+  observers: 1,
   log: { level: 'info' },
 };
 
@@ -78,9 +81,11 @@ dns:
   cookie_secrets: cookies.secret
 zones: /etc/zones
 state: ../state
+mode: gitops
+history: { max_revisions: 500, max_size: 64 }
 geo: { database: [ a.mmdb, /var/b.mmdb ] }
 resolver: { servers: [ 192.0.2.1, "[2001:db8::1]:5353" ], timeout: 500ms, max_age: 1d }
-api: { listen: "[::]:8300", tokens: tokens.yaml }
+api: { listen: "[::]:8300", tokens: tokens.yaml, tls: { cert: api.pem, key: /k/api.key, client_ca: ca.pem } }
 probes:
   concurrency: 64
   programs: [ /opt/check ]
@@ -109,9 +114,15 @@ log: { level: debug }
       },
       zones: '/etc/zones',
       state: '/srv/state',
+      mode: 'gitops',
+      history: { revisionsMax: 500, bytesMax: 64 * 1024 * 1024 },
       geo: { database: ['/srv/etc/a.mmdb', '/var/b.mmdb'] },
       resolver: { servers: ['192.0.2.1', '[2001:db8::1]:5353'], timeoutMs: 500, maxAgeMs: 86_400_000 },
-      api: { listen: { host: '::', port: 8300 }, tokens: '/srv/etc/tokens.yaml' },
+      api: {
+        listen: { host: '::', port: 8300 },
+        tokens: '/srv/etc/tokens.yaml',
+        tls: { cert: '/srv/etc/api.pem', key: '/k/api.key', clientCa: '/srv/etc/ca.pem' },
+      },
       probes: {
         concurrency: 64,
         programs: ['/opt/check'],
@@ -125,8 +136,24 @@ log: { level: debug }
         { url: 'https://dns-2:8300', tokenFile: '/srv/etc/report.token' },
         { url: 'http://127.0.0.1:8301' },
       ],
+      observers: 1,
       log: { level: 'debug' },
     } satisfies ServerConfig);
+  });
+
+  it.each<[string, number]>([
+    ['report_to: [ { url: "http://x", node: a }, { url: "http://y", node: b }, { url: "http://z" } ]', 3],
+    ['report_to: [ { url: "http://x", node: a } ]\nhealth: { observers: 5 }', 5],
+  ])('counts the nodes that probe: %j are %d', (text, expected) => {
+    expect(configOf(`${NODE}${text}`).observers).toBe(expected);
+  });
+
+  it('lets other machines reach the API without TLS where that is said', () => {
+    const text = `${NODE}api: { listen: "0.0.0.0:8300", tokens: t, insecure: true }`;
+    expect(configOf(text).api).toEqual({ listen: { host: '0.0.0.0', port: 8300 }, tokens: '/srv/etc/t' });
+    const open = `${NODE}api: { listen: "0.0.0.0:8300", tokens: t }`;
+    expect(configOf(open, { MERIDIAN_API_INSECURE: 'true' }).api?.tls).toBeUndefined();
+    expect(problemsOf(open)).toHaveLength(1);
   });
 
   it.each(['off', 'null', '~'])('has no API with `listen: %s`', (off) => {
@@ -161,13 +188,31 @@ log: { level: debug }
     [NODE, 'probes: { concurrency: 0 }', 'must be a whole number from 1 to 16384, not 0'],
     [NODE, 'dns: 5', 'dns: must be a map, not 5'],
     [NODE, 'api: { listen: nowhere }', 'api.listen: must be an IP address and a port'],
+    [
+      NODE,
+      'api: { listen: "0.0.0.0:8300", tokens: t }',
+      '2:16: api.listen: other machines can reach 0.0.0.0:8300, and tokens would travel in the clear: give api.tls',
+    ],
+    [NODE, 'api: { tls: { cert: a } }', 'api.tls: the key "key" is missing'],
     [NODE, 'api: { listen: "0.0.0.0:8300" }', '2:16: api.listen: other machines can reach 0.0.0.0:8300, so'],
+    [NODE, 'acme: { lifetime: 30s }', 'acme.lifetime: must be from 1m to 1d, not 30s'],
+    [NODE, 'acme: { domain: a..b }', 'acme.domain: '],
+    [NODE, 'acme: { domain: "." }', 'acme.domain: must be a name in a zone, not the root'],
+    [NODE, 'acme: { register_from: [10.0.0.1/8] }', 'did you mean 10.0.0.0/8?'],
+    [NODE, 'acme: { registerfrom: [] }', 'acme.registerfrom: unknown key; did you mean register_from?'],
+    [NODE, 'api: { listen: off }\nacme: {}', 'acme: needs the API, and api.listen is off'],
     [NODE, 'report_to: [ { url: "ftp://x" } ]', 'report_to[0].url: must be a URL that starts with http://'],
     [
       NODE,
       'report_to: [ { url: "http://x", node: a }, { url: "http://y", node: a } ]',
       'report_to[1]: node: a is the node of an earlier entry',
     ],
+    [
+      NODE,
+      'report_to: [ { url: "http://x", node: a } ]\nhealth: { observers: 1 }',
+      '3:22: health.observers: must be at least 2: this node, and the nodes that report_to names',
+    ],
+    [NODE, 'health: { observers: 0 }', 'health.observers: must be a whole number from 1 to 65, not 0'],
     [NODE, 'report_to: [ { url: "http://x", node: dns-1 } ]', 'node: dns-1 is the name of this node'],
     [NODE, 'report_to: [ { uri: "http://x" } ]', 'report_to[0].uri: unknown key; did you mean url?'],
     [NODE, 'log: { level: loud }', 'log.level: must be one of trace, debug, info'],
@@ -202,7 +247,7 @@ log: { level: debug }
   it('tells all mistakes at once', () => {
     const text = `${NODE}dns: { workers: 0, listen: [ x ] }\nlog: { level: loud }\n`;
     expect(problemsOf(text, { MERIDIAN_DNS_IO: 'fast' })).toHaveLength(3);
-    expect(problemsOf(`${NODE}dns: { listen: [ x, y ] }\napi: { listen: "0.0.0.0:1" }`)).toHaveLength(3);
+    expect(problemsOf(`${NODE}dns: { listen: [ x, y ] }\napi: { listen: "0.0.0.0:1" }`)).toHaveLength(4);
   });
 
   it('never throws, whatever the file or a variable holds', () => {
@@ -223,6 +268,7 @@ log: { level: debug }
 /** With sections that must be whole, so that each of their keys can be set. */
 const SECURE = '{ listen: ["192.0.2.1:1"], cert: old.pem, key: old.key }';
 const DNS = `{ workers: 5, tls: ${SECURE}, https: ${SECURE}, rate_limit: { enabled: true } }`;
+const API = '{ tls: { cert: old.pem, key: old.key } }';
 const LOG = '{ level: error, queries: { sample: 1 } }';
 
 describe('the environment', () => {
@@ -273,6 +319,9 @@ describe('the environment', () => {
     ['MERIDIAN_DNS_COOKIE_SECRETS', 'off', (c) => c.dns.cookieSecrets, null],
     ['MERIDIAN_ZONES', 'z', (c) => c.zones, '/srv/z'],
     ['MERIDIAN_STATE', '/var/lib/meridian', (c) => c.state, '/var/lib/meridian'],
+    ['MERIDIAN_MODE', 'gitops', (c) => c.mode, 'gitops'],
+    ['MERIDIAN_HISTORY_MAX_REVISIONS', '50', (c) => c.history.revisionsMax, 50],
+    ['MERIDIAN_HISTORY_MAX_SIZE', '2', (c) => c.history.bytesMax, 2 * 1024 * 1024],
     ['MERIDIAN_GEO_DATABASE', 'embedded', (c) => c.geo.database, 'embedded'],
     ['MERIDIAN_GEO_DATABASE', 'a.mmdb', (c) => c.geo.database, ['/srv/a.mmdb']],
     ['MERIDIAN_GEO_DATABASE', 'a.mmdb,/b.mmdb', (c) => c.geo.database, ['/srv/a.mmdb', '/b.mmdb']],
@@ -286,7 +335,17 @@ describe('the environment', () => {
     ['MERIDIAN_RESOLVER_MAX_AGE', '1h', (c) => c.resolver.maxAgeMs, 3_600_000],
     ['MERIDIAN_API_LISTEN', 'off', (c) => c.api, null],
     ['MERIDIAN_API_LISTEN', '[::1]:1', (c) => c.api?.listen, { host: '::1', port: 1 }],
+    ['MERIDIAN_ACME_DOMAIN', 'Auth.example.com', (c) => c.acme?.domain, 'auth.example.com.'],
+    ['MERIDIAN_ACME_REGISTER_FROM', '10.0.0.0/8', (c) => c.acme?.registerFrom.length, 1],
+    ['MERIDIAN_ACME_PROXIES', '::1', (c) => c.acme?.proxies[0]?.length, 128],
+    ['MERIDIAN_ACME_LIFETIME', '2h', (c) => c.acme?.lifetimeMs, 7_200_000],
+    ['MERIDIAN_ACME_MAX_ACCOUNTS', '5', (c) => c.acme?.maxAccounts, 5],
     ['MERIDIAN_API_TOKENS', 't.yaml', (c) => c.api?.tokens, '/srv/t.yaml'],
+    ['MERIDIAN_API_INSECURE', 'true', (c) => c.api?.listen.port, 8300],
+    ['MERIDIAN_API_TLS_CERT', 'c.pem', (c) => c.api?.tls?.cert, '/srv/c.pem'],
+    ['MERIDIAN_API_TLS_KEY', 'k.pem', (c) => c.api?.tls?.key, '/srv/k.pem'],
+    ['MERIDIAN_API_TLS_CLIENT_CA', 'ca.pem', (c) => c.api?.tls?.clientCa, '/srv/ca.pem'],
+    ['MERIDIAN_HEALTH_OBSERVERS', '5', (c) => c.observers, 5],
     ['MERIDIAN_PROBES_CONCURRENCY', '5', (c) => c.probes.concurrency, 5],
     ['MERIDIAN_PROBES_PROGRAMS', 'a,/b', (c) => c.probes.programs, ['/srv/a', '/b']],
     ['MERIDIAN_PROBES_FOLDERS', 'a', (c) => c.probes.folders, ['/srv/a']],
@@ -308,7 +367,7 @@ describe('the environment', () => {
     ['MERIDIAN_LOG_LEVEL', 'warn', (c) => c.log.level, 'warn'],
     ['MERIDIAN_LOG_LEVEL', '', (c) => c.log.level, 'error'],
   ])('%s=%s wins over the file', (variable, value, read, expected) => {
-    const config = configOf(`${NODE}dns: ${DNS}\nzones: /file\nlog: ${LOG}\n`, {
+    const config = configOf(`${NODE}dns: ${DNS}\napi: ${API}\nzones: /file\nlog: ${LOG}\n`, {
       [variable]: value,
     });
     expect(read(config)).toEqual(expected);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   findToken,
+  hashToken,
   parseTokenFile,
   readTokenFile,
   TOKEN_LENGTH_MAX,
@@ -53,7 +54,10 @@ describe('findToken()', () => {
 describe('parseTokenFile()', () => {
   it.each<[string, string]>([
     ['', 'must be a map with the key tokens'],
-    ['tokens: [ { name: a, role: root, sha256: "00" } ]', 'must be one of read, report, admin, not "root"'],
+    [
+      'tokens: [ { name: a, role: root, sha256: "00" } ]',
+      'must be one of read, operate, zones, report, admin, not "root"',
+    ],
     ['tokens: [ { name: a, role: read, sha256: "00" } ]', 'must be the SHA-256 of the token: 64 hexadecimal'],
     ['tokens: [ { name: a, role: read, token: secret } ]', 'tokens[0].token: unknown key'],
     [`tokens:\n${entry('a', 'read', 'x')}${entry('a', 'read', 'y')}`, '3:13: tokens[1].name: is the same'],
@@ -103,5 +107,40 @@ describe('readTokenFile()', () => {
     expect(await readTokenFile(join(folder, 'none.yaml'))).toMatchObject({
       problems: [{ message: expect.stringContaining('ENOENT') }],
     });
+  });
+});
+
+describe('a token with an end, or for some zones', () => {
+  const DIGEST = 'a'.repeat(64);
+  const parse = (more: string, role = 'zones') =>
+    parseTokenFile('t.yaml', `tokens:\n  - { name: ci, role: ${role}, sha256: ${DIGEST}, ${more} }\n`);
+
+  it('has them in the form that is compared', () => {
+    expect(parse('expires: 2030-01-31, zones: [ Shop.Test., a.test ]')).toMatchObject({
+      tokens: [{ expiresMs: Date.parse('2030-01-31'), zones: ['shop.test', 'a.test'] }],
+    });
+    expect(parse('expires: "2030-01-31T12:00:00+01:00"')).toMatchObject({
+      tokens: [{ expiresMs: Date.parse('2030-01-31T11:00:00Z') }],
+    });
+  });
+
+  it.each([
+    ['expires: 2030-13-01', 'zones', 'tokens[0].expires: is no day of the calendar'],
+    ['expires: soon', 'zones', 'tokens[0].expires: must be a date such as 2030-01-31'],
+    ['zones: [ a.test ]', 'read', 'tokens[0].zones: is for the role zones only'],
+    ['zones: []', 'zones', 'tokens[0].zones: must have at least 1 item'],
+    ['zones: [ "a b" ]', 'zones', 'tokens[0].zones[0]: must be the name of a zone'],
+    ['expire: 2030-01-31', 'zones', 'tokens[0].expire: unknown key; did you mean expires?'],
+  ])('%s for the role %s is a mistake', (more, role, message) => {
+    const result = parse(more, role);
+    const problems = 'problems' in result ? result.problems.map(formatProblem) : [];
+    expect(problems.join('\n')).toContain(message);
+    expect(problems[0]).toMatch(/^t\.yaml:2:\d+: /);
+  });
+
+  it("is nobody's from its end on", () => {
+    const tokens = [{ name: 'a', role: 'read' as const, digest: hashToken('secret'), expiresMs: 1000 }];
+    expect(findToken(tokens, 'secret', 999)).toMatchObject({ name: 'a' });
+    expect(findToken(tokens, 'secret', 1000)).toBeNull();
   });
 });

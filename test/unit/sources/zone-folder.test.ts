@@ -129,36 +129,40 @@ describe('watchZones()', () => {
       timers.fire();
       await vi.waitFor(() => expect(timers.armed()).toBe(true));
     };
-    return { changes, look };
+    /** Looks until so many changes are told of: a look after an event is one at what the event named. */
+    const lookFor = async (count: number) => {
+      while (changes.length < count) await look();
+    };
+    return { changes, look, lookFor };
   }
 
   it('tells which files were added, changed, replaced and deleted', async () => {
     const a = await put('a.yaml', zone('a.example'));
-    const { changes, look } = await start();
+    const { changes, look, lookFor } = await start();
     await look();
     expect(changes).toEqual([]);
 
     const b = await put('b.yaml', zone('b.example'));
-    await look();
+    await lookFor(1);
     await writeFile(a, `${zone('a.example')}ttl: 60\n`);
-    await look();
+    await lookFor(2);
     // As editors do it: write beside, then rename over.
     await put('b.yaml.tmp', zone('b.example'));
     await rename(join(folder, 'b.yaml.tmp'), b);
-    await look();
+    await lookFor(3);
     await rm(a);
-    await look();
+    await lookFor(4);
     expect(changes).toEqual([[b], [a], [b], [a]]);
   });
 
   it('survives a folder that vanishes and comes back', async () => {
     const a = await put('a.yaml', zone('a.example'));
-    const { changes, look } = await start();
+    const { changes, lookFor } = await start();
     await rm(folder, { recursive: true });
-    await look();
+    await lookFor(1);
     await mkdir(folder);
     await put('a.yaml', zone('a.example'));
-    await look();
+    await lookFor(2);
     expect(changes).toEqual([[a], [a]]);
   });
 

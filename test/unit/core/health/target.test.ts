@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   afterProbe,
   checksToFlip,
-  healthTtlSeconds,
+  msToFlip,
   type TargetState,
   type Thresholds,
   UNOBSERVED,
@@ -70,15 +70,21 @@ describe('checksToFlip()', () => {
   });
 });
 
-describe('healthTtlSeconds()', () => {
+describe('msToFlip()', () => {
+  const times = { intervalMs: 5000, retryMs: 1000 };
+
   it.each<[string, number, number]>([
-    ['+', 5000, 15],
-    ['+--', 5000, 5],
-    ['-', 5000, 10],
-    ['+', 300, 1],
-    ['+', 500, 2],
-  ])('after "%s" with an interval of %d ms is %d s', (results, intervalMs, expected) => {
-    const thresholds = { fall: 3, rise: 2 };
-    expect(healthTtlSeconds(after(results, thresholds), thresholds, intervalMs)).toBe(expected);
+    ['+', 1, 5000 + 2 * 1000],
+    ['+-', 1, 2 * 1000],
+    ['+--', 1, 1000],
+    ['+--+', 1, 5000 + 2 * 1000],
+    // A success that makes nothing forgotten yet is agreement, too.
+    ['+-+', 3, 5000 + 1000],
+    ['-', 1, 5000 + 1000],
+    ['-+', 1, 1000],
+    ['-+-', 1, 5000 + 1000],
+  ])('after "%s" with an ok_reset of %d is %d ms', (results, okReset, expected) => {
+    const thresholds = { fall: 3, rise: 2, okReset };
+    expect(msToFlip(after(results, thresholds), results.endsWith('+'), thresholds, times)).toBe(expected);
   });
 });

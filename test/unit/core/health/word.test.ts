@@ -73,7 +73,7 @@ describe('boundTtl()', () => {
 describe('createHealthTable()', () => {
   it('reserves a slot that is up and one that is down, and starts the others as unknown and up', () => {
     const table = createHealthTable(new SharedArrayBuffer(healthTableBytes(2)), 2);
-    expect(table).toHaveLength(4);
+    expect(table).toHaveLength(SLOT_FIRST_FREE + 2);
     expect(unpackHealth(table[SLOT_ALWAYS_UP]!)).toEqual({ ...UP, ttlSeconds: NO_BOUND });
     expect(unpackHealth(table[SLOT_ALWAYS_DOWN]!)).toEqual({ ...UP, down: true, ttlSeconds: NO_BOUND });
     expect(unpackHealth(table[SLOT_FIRST_FREE]!)).toEqual({ ...UP, unknown: true, ttlSeconds: NO_BOUND });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ForwardedTails } from '../../../../src/core/http/forwarded-tail.js';
 import type { Head } from '../../../../src/core/http/head.js';
 import { judgeRequest, judgeResponse, type RequestFacts } from '../../../../src/core/http/hygiene.js';
 import {
@@ -13,13 +14,21 @@ const CONTEXT: ForwardContext = {
   proto: 'http',
   trusted: false,
   via: 'meridian',
-  defaultHost: 'pool',
 };
 
 function forward(request: string, context: Partial<ForwardContext> = {}): string[] {
   const head = parseHead('request', request) as Head;
   const facts = judgeRequest(head) as RequestFacts;
-  return textOf(writeRequestHead(head, facts, { ...CONTEXT, ...context })).split('\r\n');
+  const all = { ...CONTEXT, ...context };
+  const written = (one: ForwardContext): string => {
+    const out = new Uint8Array(4096);
+    return textOf(out.subarray(0, writeRequestHead(out, head, facts, one, 'pool')));
+  };
+  const text = written(all);
+  // Kept tails change nothing but the time it takes.
+  const tails = new ForwardedTails(all.proto, all.via);
+  for (let times = 0; times < 2; times++) expect(written({ ...all, tails })).toBe(text);
+  return text.split('\r\n');
 }
 
 describe('writeRequestHead()', () => {
@@ -73,6 +82,37 @@ describe('writeRequestHead()', () => {
     expect(lines).toContain('Via: 1.0 meridian');
   });
 
+  it('says no rather than write past the room that there is, with the usual fields too', () => {
+    const head = parseHead('request', 'GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n\r\n') as Head;
+    const facts = judgeRequest(head) as RequestFacts;
+    const tails = new ForwardedTails('http', 'meridian');
+    for (const context of [CONTEXT, { ...CONTEXT, tails, clientAddress: '2001:db8::7' }]) {
+      const whole = writeRequestHead(new Uint8Array(4096), head, facts, context, 'pool');
+      for (let room = 0; room < whole + 100; room++) {
+        const out = new Uint8Array(room + 100);
+        const length = writeRequestHead(out.subarray(0, room), head, facts, context, 'pool');
+        expect([-1, whole]).toContain(length);
+        if (room < whole) expect(length).toBe(-1);
+      }
+    }
+  });
+
+  it('keeps the fields of a bounded number of hosts, each with its own', () => {
+    const tails = new ForwardedTails('https', 'meridian');
+    const first = tails.find('a.test', 1);
+    expect(tails.find('a.test', 1)).toBe(first);
+    for (let i = 0; i < 1_000; i++) {
+      const out = new Uint8Array(1024);
+      const end = tails.find(`h${i}.test`, i % 2).write(out, 0, '192.0.2.1');
+      const text = textOf(out.subarray(0, end));
+      expect(text).toContain(
+        `X-Forwarded-Host: h${i}.test\r\nForwarded: for=192.0.2.1;host=h${i}.test;proto=https`,
+      );
+      expect(text).toContain(`Via: 1.${i % 2} meridian`);
+    }
+    expect(tails.find('a.test', 1)).not.toBe(first);
+  });
+
   it('passes on TE: trailers and an upgrade, with the Connection they need', () => {
     expect(forward('GET / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\n\r\n')).toEqual(
       expect.arrayContaining(['TE: trailers', 'Connection: TE']),
@@ -92,7 +132,9 @@ describe('writeResponseHead()', () => {
     const head = parseHead('response', response) as Head;
     const facts = judgeResponse(head, request);
     if (!facts.ok) throw new Error(facts.message);
-    return textOf(writeResponseHead(head, facts, { via: 'meridian', close, http10 }));
+    const out = new Uint8Array(4096);
+    const length = writeResponseHead(out, head, facts, { via: 'meridian', close, http10 });
+    return textOf(out.subarray(0, length));
   }
 
   it.each([

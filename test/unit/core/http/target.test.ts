@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { Router } from '../../../../src/core/http/router.js';
 import { normalisePath, parseTarget } from '../../../../src/core/http/target.js';
 
 describe('normalisePath()', () => {
@@ -51,33 +50,5 @@ describe('parseTarget()', () => {
     ['/a#b', 'GET'],
   ])('refuses %s of %s', (text, method) => {
     expect(parseTarget(text, method)).toBeNull();
-  });
-});
-
-describe('Router', () => {
-  const router = new Router([
-    { match: { pathPrefix: '/' }, to: 'all' },
-    { match: { pathPrefix: '/api' }, to: 'api' },
-    { match: { pathPrefix: '/api/v2/' }, to: 'v2' },
-    { match: { host: 'Shop.example.com', pathPrefix: '/cart' }, to: 'cart' },
-  ]);
-
-  it.each([
-    [null, '/', 'all'],
-    ['a', '/apix', 'all'],
-    ['a', '/api', 'api'],
-    ['a', '/api/x', 'api'],
-    ['a', '/api/v2', 'api'],
-    ['a', '/api/v2/x', 'v2'],
-    ['shop.example.com:8080', '/cart/1', 'cart'],
-    ['SHOP.example.com.', '/cart', 'cart'],
-    ['shop.example.com', '/api', 'api'],
-    ['other', '/cart', 'all'],
-  ])('sends %s %s to %s', (host, path, to) => {
-    expect(router.find(host, path)).toBe(to);
-  });
-
-  it('finds nothing where no prefix matches', () => {
-    expect(new Router([{ match: { pathPrefix: '/a' }, to: 1 }]).find('h', '/b')).toBeNull();
   });
 });

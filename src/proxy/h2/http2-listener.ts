@@ -1,0 +1,93 @@
+import type { ListenerModel } from '../../core/balance/model.js';
+import type { HttpContext, HttpPool } from '../l7/context.js';
+import type { ListenFailure } from '../listening.js';
+import type { Serve, ServedListener } from '../proxy-listener.js';
+import type { PoolTlsOptions } from '../tls.js';
+import { type StreamRecord, streamContext } from './context.js';
+import { Http2Front } from './front.js';
+import { ProtocolChoice } from './protocol-choice.js';
+import { Upstreams } from './upstreams.js';
+
+/** Which listeners a thread serves: HTTP/2 needs node's event loop, which threads of the batched tier don't run. */
+export type ServedKinds = 'all' | 'without_http2' | 'http2';
+
+export function speaksHttp2(listener: ListenerModel): boolean {
+  return listener.protocol === 'http' && listener.http2 === true;
+}
+
+export function isServed(kinds: ServedKinds, listener: ListenerModel): boolean {
+  return kinds === 'all' || speaksHttp2(listener) === (kinds === 'http2');
+}
+
+/**
+ * A listener that speaks both versions of HTTP. `make` makes it of the function that serves its connections; `http1`
+ * serves those of HTTP/1.1. `poolTls`: how a pool wants TLS now; null for none.
+ */
+export function http2Listener(
+  context: HttpContext,
+  http1: Serve,
+  poolTls: (pool: string) => PoolTlsOptions | null,
+  make: (serve: Serve) => ServedListener,
+  poolOf: (name: string) => HttpPool | undefined = () => undefined,
+): ServedListener {
+  const { deadlines, timeouts } = context;
+  const upstreams = new Upstreams(context, poolTls);
+  const endStream = (of: HttpContext, record: StreamRecord): void => {
+    const pool = record.pool === null ? undefined : poolOf(record.pool);
+    if (pool !== undefined) countStream(pool, record);
+    logStream(of, record);
+  };
+  const front = new Http2Front(streamContext(context, upstreams, (record) => endStream(context, record)));
+  const listener = make((connection, onClosed, facts) => {
+    const modules = { front, deadlines, headerMs: timeouts.headerMs, facts, http1 };
+    return new ProtocolChoice(connection, modules, onClosed);
+  });
+  return {
+    counters: listener.counters,
+    get port(): number {
+      return listener.port;
+    },
+    start: (key): Promise<ListenFailure | null> => listener.start(key),
+    drain(onDrained) {
+      listener.drain(() => {
+        upstreams.close();
+        onDrained();
+      });
+    },
+    destroy() {
+      listener.destroy();
+      front.destroy();
+      upstreams.close();
+    },
+  };
+}
+
+/** As an exchange of HTTP/1.1 counts itself. */
+function countStream({ tally, endpoints }: HttpPool, record: StreamRecord): void {
+  const { status, endpoint, attempts, reason, durationMs } = record;
+  tally.issued();
+  for (let i = 1; i < attempts; i++) tally.retried();
+  const index = endpoints.findIndex(({ name }) => name === endpoint);
+  if (status !== null && index >= 0 && reason === 'none') tally.answered(index, status, durationMs);
+  else tally.failed(reason);
+}
+
+function logStream({ access, counters, deadlines }: HttpContext, record: StreamRecord): void {
+  const status = record.end === 'complete' || record.end === 'answered' ? (record.status ?? 0) : 0;
+  if (access === null || !access.takes(status, deadlines.nowMs)) return;
+  const entry = access.begin(counters.listener, record.client, record.tls);
+  entry.protocol = 'HTTP/2';
+  entry.method = record.method;
+  entry.host = record.host ?? '';
+  entry.path = record.path;
+  entry.status = record.status ?? 0;
+  entry.bytesIn = record.bytesIn;
+  entry.bytesOut = record.bytesOut;
+  entry.durationMs = record.durationMs;
+  entry.upstreamMs = record.upstreamMs;
+  entry.pool = record.pool ?? '';
+  entry.endpoint = record.endpoint ?? '';
+  entry.retries = Math.max(record.attempts - 1, 0);
+  entry.reason = record.reason;
+  access.write();
+}
