@@ -43,9 +43,9 @@ pools:
   return loaded.config;
 }
 
-async function open(model = modelOf()) {
+async function open(model = modelOf(), pollMs = 20) {
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-  const keeper = await ProxyTlsKeeper.open(model, { log, nowMs: Date.now, pollMs: 20 });
+  const keeper = await ProxyTlsKeeper.open(model, { log, nowMs: Date.now, pollMs });
   if ('mistakes' in keeper) throw new Error(keeper.mistakes[0]!.message);
   return { keeper, log };
 }
@@ -64,7 +64,8 @@ describe.skipIf(!hasOpenssl)('ProxyTlsKeeper (needs the openssl command)', () =>
   });
 
   it('moves the keys on every 12 hours: who makes tickets was known to open them before', async () => {
-    const { keeper } = await open();
+    // Each look at the files is a turn of the faked clock: one an hour, so that days are few turns.
+    const { keeper } = await open(modelOf(), HOUR_MS);
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const seen = [keysOf(keeper.tls)];
     keeper.watch((tls) => seen.push(keysOf(tls)));
