@@ -147,7 +147,8 @@ describe.skipIf(!isReady)('a thread that dies under load (needs dist/, openssl a
       expect(sentMs).toBeGreaterThan(killedMs - 2 * TURN_MS);
       expect(sentMs).toBeLessThan(noticedMs + 2 * TURN_MS);
     }
-    expect(lost.length).toBeLessThan(load.asked.length / 50);
+    // Half of what was asked in that time, which is short unless the machine stalls.
+    expect(lost.length).toBeLessThan(load.asked.length / 5);
 
     // Connections of the dead worker ended; each of the other's still gets answers.
     await until(() => streams.filter(({ socket }) => socket.readableEnded).length === shares[0]!);
