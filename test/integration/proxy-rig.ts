@@ -20,6 +20,7 @@ import { type CompressionModel, DEFAULT_COMPRESSION } from '../../src/core/http/
 import type { RouteModel } from '../../src/core/http/route.js';
 import { compileAccess } from '../../src/core/limit/access-trie.js';
 import { accessListsIn } from '../../src/core/limit/limit-identity.js';
+import type { AccessWriter } from '../../src/proxy/access-writer.js';
 import type { Encoders } from '../../src/proxy/compression/encoder.js';
 import { ZlibEncoders } from '../../src/proxy/compression/zlib-encoders.js';
 import { EndpointWatch } from '../../src/proxy/endpoint-watch.js';
@@ -155,9 +156,12 @@ export async function startRig(setup: {
   readonly timeouts?: Partial<ProxyTimeouts>;
   readonly limits?: Partial<ProxyLimits>;
   readonly trusted?: readonly string[];
+  /** The listener speaks both versions; only in the portable tier. */
+  readonly http2?: boolean;
   readonly routes?: readonly RouteModel[];
   readonly compression?: Partial<CompressionModel>;
   readonly encoders?: Encoders;
+  readonly access?: AccessWriter;
   /** Limits and lists of the listener. */
   readonly guarded?: Pick<
     Extract<ListenerModel, { protocol: 'http' }>,
@@ -175,6 +179,7 @@ export async function startRig(setup: {
           listen,
           routes: setup.routes ?? [{ match: { pathPrefix: '/' }, pool: 'web' }],
           trusted: setup.trusted ?? [],
+          ...(setup.http2 && { http2: true }),
           ...(setup.compression && { compression: { ...DEFAULT_COMPRESSION, ...setup.compression } }),
           ...setup.guarded,
         };
@@ -209,6 +214,7 @@ export async function startRig(setup: {
   const proxy = new RegionalProxy(model, network, {
     protection,
     encoders: setup.encoders ?? new ZlibEncoders(),
+    access: setup.access ?? null,
   });
   new EndpointWatch(
     model.pools,

@@ -128,12 +128,35 @@ describe.skipIf(!existsSync(FILE) || !curlSpeaks || !hasOpenssl)('curl', () => {
     expect(await curl('--http1.1', `${http1}/a`)).toBe('GET /a HTTP/1.1\n1.1 200');
     expect(await curl(prior, `${clear}/h2c/x`)).toBe('GET /h2c/x HTTP/2\n2 200');
     expect(await curl('--http2', `${tls}/h2c/x`)).toBe('GET /h2c/x HTTP/2\n2 200');
-    expect(await curl('--http1.1', `${clear}/h2c/x`)).toContain('505 pool h2c takes HTTP/2 only');
     const body = join(temporaryFolder(), 'body');
     writeFileSync(body, 'x'.repeat(500_000));
     expect(await curl(prior, '--data-binary', `@${body}`, `${clear}/h2c`)).toBe(
       'POST /h2c HTTP/2 500000\n2 200',
     );
+  });
+
+  it.each(['auto', 'portable'])('reaches endpoints of HTTP/2 by HTTP/1.1 and 1.0, io: %s', async (io) => {
+    const secure = await secureBackend(identity());
+    const { clear, tls, node } = await startNode(io, { ...(await backends()), h2: secure });
+    const old = '--http1.1';
+    for (const base of [clear, tls]) {
+      expect(await curl(old, `${base}/h2c/x`)).toBe('GET /h2c/x HTTP/2\n1.1 200');
+      expect(await curl('--http1.0', '--no-alpn', `${base}/h2c/x`)).toBe('GET /h2c/x HTTP/2\n1.1 200');
+    }
+    expect(await curl(old, `${clear}/h2`)).toBe('over TLS\n1.1 200');
+    expect(await curl(old, '-I', `${clear}/h2c`)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    const body = join(temporaryFolder(), 'body');
+    writeFileSync(body, 'x'.repeat(500_000));
+    const sent = 'POST /h2c HTTP/2 500000\n1.1 200';
+    expect(await curl(old, '--data-binary', `@${body}`, `${clear}/h2c`)).toBe(sent);
+    const chunked = ['-H', 'Transfer-Encoding: chunked', '-H', 'Expect: 100-continue'];
+    expect(await curl(old, ...chunked, '--data-binary', `@${body}`, `${tls}/h2c`)).toBe(sent);
+    expect(await curl(old, '-i', `${clear}/h2c`)).toMatch(/x-sum: 7/i);
+    const metrics = await (await fetch(`http://127.0.0.1:${node.adminPort}/metrics`)).text();
+    const counted = [
+      ...metrics.matchAll(/meridian_proxy_requests_total\{[^}]*pool="h2c"[^}]*status="2xx"\} (\d+)/g),
+    ];
+    expect(counted.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(8);
   });
 
   it('gets redirects and rewritten responses of routes', async () => {
@@ -179,14 +202,15 @@ async function secureBackend({
 describe.skipIf(!existsSync(FILE) || !has('h2load') || !hasOpenssl)('h2load', () => {
   it('gets a whole answer for each request, in the clear and over TLS', async () => {
     const { clear, tls, node } = await startNode('auto', await backends());
-    for (const url of [`${clear}/a`, `${tls}/a`, `${clear}/h2c`]) {
-      const { stdout } = await run('h2load', ['-n', '2000', '-c', '10', '-m', '20', url]);
+    const old = ['--h1', `${clear}/h2c`];
+    for (const url of [[`${clear}/a`], [`${tls}/a`], [`${clear}/h2c`], old]) {
+      const { stdout } = await run('h2load', ['-n', '2000', '-c', '10', '-m', '20', ...url]);
       expect(stdout).toContain('2000 succeeded, 0 failed, 0 errored, 0 timeout');
     }
     const counted = async (): Promise<string> =>
       await (await fetch(`http://127.0.0.1:${node.adminPort}/metrics`)).text();
     const until = await counted();
-    expect(until).toMatch(/meridian_proxy_requests_total\{[^}]*pool="h2c"[^}]*status="2xx"\} 2000/);
+    expect(until).toMatch(/meridian_proxy_requests_total\{[^}]*pool="h2c"[^}]*status="2xx"\} 4000/);
   });
 });
 

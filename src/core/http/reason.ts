@@ -1,5 +1,8 @@
-/** Reason phrases of the status codes that HTTP registers (RFC 9110 §15, RFC 6585, RFC 7725). */
+/** Reason phrases of the status codes that HTTP registers (RFC 9110 §15, RFC 6585, RFC 7725, RFC 8297). */
 const REASONS: Readonly<Record<number, string>> = {
+  100: 'Continue',
+  102: 'Processing',
+  103: 'Early Hints',
   200: 'OK',
   201: 'Created',
   202: 'Accepted',

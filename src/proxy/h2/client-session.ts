@@ -185,6 +185,7 @@ export class ClientSession implements Timed {
       this.#streams.delete(client);
       this.#closed(client);
       this.#context.onStream({
+        protocol: 'HTTP/2',
         client: this.#address,
         tls: this.#forwarded.proto === 'https',
         method,
@@ -225,7 +226,7 @@ export class ClientSession implements Timed {
     if (client.grpc && route.reason === 'shed') {
       return client.reply(route.status, 'too many requests are in progress', GRPC.unavailable);
     }
-    client.replyWith(route.status, route.bytes({ close: false, toHead: client.toHead }));
+    client.replyWith(route);
   }
 
   #judge(fields: FieldList, hasBody: boolean): RequestFacts | Refusal {

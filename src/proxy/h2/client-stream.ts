@@ -3,21 +3,12 @@ import { GRPC, grpcMessage, grpcStatusOf } from '../../core/http/grpc.js';
 import { checkedTrailers, type FieldList, fieldsOf } from '../../core/http/http2-head.js';
 import { NO_SLOT } from '../../io/roster.js';
 import type { Timed } from '../deadlines.js';
-import type { StreamContext, StreamEnd } from './context.js';
+import type { ClientSide, PassedHead, StreamOwner } from './client-side.js';
+import type { StreamContext, StreamEnd, StreamReply } from './context.js';
 import { EndWatch } from './end-watch.js';
 import type { FloodGuard } from './flood-guard.js';
 import { outgoing } from './outgoing.js';
 import { resetStream } from './reset.js';
-
-/** Whoever answers the stream. */
-export interface StreamOwner {
-  onBody(bytes: Uint8Array): void;
-  onBodyEnd(trailers: FieldList): void;
-  onClientDrain(): void;
-  onDeadline(): void;
-  /** The stream is over. */
-  onClosed(): void;
-}
 
 const NOBODY: StreamOwner = {
   onBody() {},
@@ -37,8 +28,8 @@ const NO_DATE: { readonly sendDate: boolean } = { sendDate: false };
 const LINGER_BYTES = 1024 * 1024;
 const LINGER_MS = 2_000;
 
-/** The client's side of one request: its body, and how it is answered. */
-export class ClientStream implements Timed {
+/** The client's side of one request of HTTP/2: its body, and how it is answered. */
+export class ClientStream implements ClientSide, Timed {
   deadlineSlot = NO_SLOT;
   deadlineMs: number;
   owner: StreamOwner = NOBODY;
@@ -113,7 +104,6 @@ export class ClientStream implements Timed {
     return this.#answer !== 'none';
   }
 
-  /** Hands over the body from here on; it waits before. */
   readBody(): void {
     const stream = this.#stream;
     if (this.#reading) {
@@ -145,19 +135,10 @@ export class ClientStream implements Timed {
     }
   }
 
-  /**
-   * Passes on a head. `ended`: nothing follows; `trailing`: trailers may. False if it can't be said in HTTP/2: a
-   * field is not valid there.
-   */
-  respond(
-    status: number,
-    fields: FieldList,
-    options: { readonly ended: boolean; readonly trailing: boolean; readonly sensitive: readonly string[] },
-  ): boolean {
+  respond(status: number, fields: FieldList, { ended, trailing }: PassedHead): boolean {
     if (this.#closed) return true;
-    const { ended, trailing } = options;
     try {
-      const headers = outgoing({ ':status': status }, fields, options.sensitive);
+      const headers = outgoing({ ':status': status }, fields, []);
       const how = { ...NO_DATE, endStream: ended, waitForTrailers: !ended };
       this.#stream.respond(headers, how);
     } catch {
@@ -171,7 +152,6 @@ export class ClientStream implements Timed {
     return true;
   }
 
-  /** False if the bytes wait. */
   write(bytes: Uint8Array): boolean {
     if (this.#closed) return true;
     this.bytesOut += bytes.length;
@@ -181,7 +161,6 @@ export class ClientStream implements Timed {
     return !this.blocked;
   }
 
-  /** Ends the response, and what is left of the request. */
   endResponse(trailers: FieldList): void {
     if (this.#ended || this.#closed) return;
     this.#responseTrailers = this.#trailing ? trailers : [];
@@ -189,7 +168,6 @@ export class ClientStream implements Timed {
     this.#finished();
   }
 
-  /** An answer of our own: a line of text, or a gRPC status. */
   reply(status: number, text: string, grpcStatus: number = grpcStatusOf(status), retryAfter?: number): void {
     if (this.#closed || this.answered) return;
     this.status = status;
@@ -216,20 +194,19 @@ export class ClientStream implements Timed {
     this.#finished();
   }
 
-  /** An answer of our own that is written as HTTP/1.1: head and body. */
-  replyWith(status: number, message: Uint8Array): void {
+  replyWith(reply: StreamReply): void {
+    const message = reply.bytes({ close: false, toHead: this.toHead });
     const text = Buffer.from(message.buffer, message.byteOffset, message.length);
     const end = text.indexOf('\r\n\r\n');
     const body = text.subarray(end + 4);
     const fields = fieldsOf(text.subarray(0, end + 2));
-    this.respond(status, fields, { ended: body.length === 0, trailing: false, sensitive: [] });
+    this.respond(reply.status, fields, { ended: body.length === 0, trailing: false });
     this.#answer = 'own';
     if (body.length === 0) return;
     this.write(body);
     this.endResponse([]);
   }
 
-  /** Ends a response that can't be completed: a gRPC client is told by a status, others by a reset. */
   breakOff(errorCode: number | null, text: string, grpcStatus: number = GRPC.unavailable): void {
     if (this.#ended || this.#closed) return;
     if (!this.grpc || !this.#trailing || errorCode !== null) {

@@ -116,8 +116,10 @@ export type StreamEnd =
   /** The client went away or reset the stream. */
   | 'cancelled';
 
-/** What is known of a stream that ended: for the access log and for counters. */
+/** What is known of a stream that ended: for the access log. */
 export interface StreamRecord {
+  /** Of the client. */
+  readonly protocol: 'HTTP/2' | 'HTTP/1.1' | 'HTTP/1.0';
   readonly client: string;
   readonly tls: boolean;
   readonly method: string;

@@ -1,10 +1,11 @@
 import type { ListenerModel } from '../../core/balance/model.js';
-import type { HttpContext, HttpPool } from '../l7/context.js';
+import type { HttpContext } from '../l7/context.js';
 import type { ListenFailure } from '../listening.js';
 import type { Serve, ServedListener } from '../proxy-listener.js';
 import type { PoolTlsOptions } from '../tls.js';
 import { type StreamRecord, streamContext } from './context.js';
 import { Http2Front } from './front.js';
+import { Http1Client } from './http1-client.js';
 import { ProtocolChoice } from './protocol-choice.js';
 import { Upstreams } from './upstreams.js';
 
@@ -20,24 +21,24 @@ export function isServed(kinds: ServedKinds, listener: ListenerModel): boolean {
 }
 
 /**
- * A listener that speaks both versions of HTTP. `make` makes it of the function that serves its connections; `http1`
- * serves those of HTTP/1.1. `poolTls`: how a pool wants TLS now; null for none.
+ * A listener that speaks both versions of HTTP. `make` makes it of the function that serves its connections; `serveIn`
+ * makes what serves those of HTTP/1.1. `poolTls`: how a pool wants TLS now; null for none.
  */
 export function http2Listener(
   context: HttpContext,
-  http1: Serve,
+  serveIn: (context: HttpContext) => Serve,
   poolTls: (pool: string) => PoolTlsOptions | null,
   make: (serve: Serve) => ServedListener,
-  poolOf: (name: string) => HttpPool | undefined = () => undefined,
 ): ServedListener {
   const { deadlines, timeouts } = context;
   const upstreams = new Upstreams(context, poolTls);
-  const endStream = (of: HttpContext, record: StreamRecord): void => {
-    const pool = record.pool === null ? undefined : poolOf(record.pool);
-    if (pool !== undefined) countStream(pool, record);
-    logStream(of, record);
-  };
-  const front = new Http2Front(streamContext(context, upstreams, (record) => endStream(context, record)));
+  const streams = streamContext(context, upstreams, (record) => logStream(context, record));
+  const front = new Http2Front(streams);
+  const tls = context.proto === 'https';
+  const http1 = serveIn({
+    ...context,
+    translate: (client, onDone) => new Http1Client(client, { streams, tls, onDone }),
+  });
   const listener = make((connection, onClosed, facts) => {
     const modules = { front, deadlines, headerMs: timeouts.headerMs, facts, http1 };
     return new ProtocolChoice(connection, modules, onClosed);
@@ -62,21 +63,11 @@ export function http2Listener(
   };
 }
 
-/** As an exchange of HTTP/1.1 counts itself. */
-function countStream({ tally, endpoints }: HttpPool, record: StreamRecord): void {
-  const { status, endpoint, attempts, reason, durationMs } = record;
-  tally.issued();
-  for (let i = 1; i < attempts; i++) tally.retried();
-  const index = endpoints.findIndex(({ name }) => name === endpoint);
-  if (status !== null && index >= 0 && reason === 'none') tally.answered(index, status, durationMs);
-  else tally.failed(reason);
-}
-
 function logStream({ access, counters, deadlines }: HttpContext, record: StreamRecord): void {
   const status = record.end === 'complete' || record.end === 'answered' ? (record.status ?? 0) : 0;
   if (access === null || !access.takes(status, deadlines.nowMs)) return;
   const entry = access.begin(counters.listener, record.client, record.tls);
-  entry.protocol = 'HTTP/2';
+  entry.protocol = record.protocol;
   entry.method = record.method;
   entry.host = record.host ?? '';
   entry.path = record.path;

@@ -154,6 +154,11 @@ export class UpstreamSession implements Timed {
       if (!this.#ready) this.#opened();
     });
     session.on('goaway', () => this.retire());
+    // The socket may be half open, and node:http2 then waits for somebody else to close it.
+    socket.on('end', () => {
+      this.retire();
+      socket.destroy();
+    });
     session.on('close', () => {
       const code = this.#ready ? 'broken' : 'connect_failed';
       this.#gone({ code, message: 'the HTTP/2 connection ended' });

@@ -1,5 +1,5 @@
 /**
- * One request of an HTTP/2 client: picks an endpoint, calls it, and passes both bodies on. Every way it can end:
+ * One request of an HTTP/2 client, or one for endpoints of HTTP/2: picks an endpoint, calls it, and passes both bodies on. Every way it can end:
  *
  * - the response was passed on whole                  → `endResponse`, with its trailers
  * - no endpoint, no valid response head               → `reply` with a 502, 503 or 504, or a gRPC status
@@ -20,7 +20,7 @@ import { countStatus } from '../counters.js';
 import { isOfPool, isStaleStatus, isUnseen } from '../l7/degradation.js';
 import { badAnswer, noAnswerInTime, SLOW_BODY } from '../request-failure.js';
 import type { RetryTurns } from '../retry-turns.js';
-import type { ClientStream, StreamOwner } from './client-stream.js';
+import type { ClientSide, StreamOwner } from './client-side.js';
 import type { StreamContext, StreamReply, StreamRoute } from './context.js';
 import { ReplayBuffer } from './replay-buffer.js';
 import { StreamAttempts, type TriedStream } from './stream-attempts.js';
@@ -34,7 +34,7 @@ export class StreamExchange implements StreamOwner, TriedStream, AnsweredStream 
   /** Why the response is not what an endpoint sent, or is not whole. */
   reason: AccessReason = 'none';
   readonly beganMs: number;
-  readonly #client: ClientStream;
+  readonly #client: ClientSide;
   readonly #request: StreamRequest;
   readonly #attempts: StreamAttempts;
   readonly #response: StreamResponse;
@@ -52,7 +52,7 @@ export class StreamExchange implements StreamOwner, TriedStream, AnsweredStream 
   /** For another pool, until the body of the request is whole. */
   #copy: StreamCopy | null = null;
 
-  constructor(client: ClientStream, request: StreamRequest, context: StreamContext, onClosed: () => void) {
+  constructor(client: ClientSide, request: StreamRequest, context: StreamContext, onClosed: () => void) {
     this.#client = client;
     this.#context = context;
     this.#onClosed = onClosed;
@@ -301,7 +301,7 @@ export class StreamExchange implements StreamOwner, TriedStream, AnsweredStream 
   #replyInstead(reply: StreamReply, reason: AccessReason): void {
     this.#stop(reason)?.cancel();
     countStatus(this.#attempts.route.classes, reply.status);
-    this.#client.replyWith(reply.status, reply.bytes({ close: false, toHead: this.#client.toHead }));
+    this.#client.replyWith(reply);
   }
 
   /** Ends the exchange, once; the call that was in progress, if any. */

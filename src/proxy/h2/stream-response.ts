@@ -9,7 +9,7 @@ import type { CompressionPolicy } from '../compression/policy.js';
 import { countStatus } from '../counters.js';
 import { NOT_COMPRESSED } from '../request-failure.js';
 import type { KeptRequest, StaleCapture } from '../stale-cache.js';
-import type { ClientStream } from './client-stream.js';
+import type { ClientSide } from './client-side.js';
 import type { StreamContext } from './context.js';
 import type { StreamAttempts } from './stream-attempts.js';
 import type { StreamFailure } from './stream-failure.js';
@@ -36,7 +36,7 @@ export class StreamResponse implements EncodedSink {
   /** From the request's head to that of the response; below 0: there was none. */
   upstreamMs = -1;
   readonly #exchange: AnsweredStream;
-  readonly #client: ClientStream;
+  readonly #client: ClientSide;
   readonly #request: StreamRequest;
   readonly #attempts: StreamAttempts;
   readonly #context: StreamContext;
@@ -50,7 +50,7 @@ export class StreamResponse implements EncodedSink {
 
   constructor(
     exchange: AnsweredStream,
-    client: ClientStream,
+    client: ClientSide,
     { request, attempts }: { readonly request: StreamRequest; readonly attempts: StreamAttempts },
     context: StreamContext,
   ) {
@@ -161,7 +161,7 @@ export class StreamResponse implements EncodedSink {
     client.grpcStatus = grpcStatusIn(fieldValue(fields, 'grpc-status')) ?? client.grpcStatus;
     this.upstreamMs = this.#context.deadlines.nowMs - this.#exchange.beganMs;
     this.#attempts.settled();
-    if (client.respond(status, fields, { ended: bodiless, trailing, sensitive: [] })) {
+    if (client.respond(status, fields, { ended: bodiless, trailing })) {
       countStatus(this.#attempts.route.classes, status);
       this.#exchange.touch();
     } else this.#exchange.failBad('sent a field that HTTP/2 does not allow', 'malformed_response');
@@ -182,8 +182,10 @@ export class StreamResponse implements EncodedSink {
   }
 
   #keepStale(head: Head, facts: ResponseFacts): void {
-    if (this.#client.grpc || facts.framing.kind === 'close') return;
     const { route } = this.#attempts;
+    // Whether a body that ends with the connection is whole, nobody knows; a stream has an end of its own.
+    const untilClose = facts.framing.kind === 'close' && (route.pool.model.protocol ?? 'h1') === 'h1';
+    if (this.#client.grpc || untilClose) return;
     const reply = { via: this.#context.via, close: false, http10: false };
     const kept = route.pool.stale?.begin(this.kept, head, this.#context.deadlines.nowMs, (out) =>
       route.writeResponse(out, head, facts, reply),

@@ -22,7 +22,7 @@ import { Tunnel } from '../tunnel.js';
 import { Coalescing, type WaitingClient, type WaitingRequest } from './coalescing.js';
 import type { HttpContext, HttpRoute } from './context.js';
 import { Exchange } from './exchange.js';
-import type { ExchangeClient } from './exchange-client.js';
+import type { ClientExchange, ExchangeClient } from './exchange-client.js';
 import type { Flights } from './flights.js';
 import { replyBytes, textReply } from './reply.js';
 import { ownReply, type RouteTarget } from './route-table.js';
@@ -61,6 +61,8 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
   readonly #onClosed: (session: Session) => void;
   readonly #forward: ForwardContext;
   readonly #exchange: Exchange;
+  /** The one at hand: another one than `#exchange` for endpoints of HTTP/2. */
+  #running: ClientExchange;
   /** Only of a head that did not arrive whole. */
   #head: Head | null = null;
   #phase: 'head' | 'exchange' | 'following' | 'tunnel' | 'lingering' = 'head';
@@ -93,6 +95,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     };
     this.#shaking = context.proto === 'https';
     this.#exchange = new Exchange(this, context);
+    this.#running = this.#exchange;
     this.deadlineMs = context.deadlines.nowMs + context.timeouts.headerMs;
     context.deadlines.add(this);
   }
@@ -116,9 +119,9 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
   onDeadline(): void {
     if (this.#phase === 'exchange') {
       // The exchange moves its own deadline with every byte; look there before giving up.
-      const { deadlineMs } = this.#exchange;
+      const { deadlineMs } = this.#running;
       if (deadlineMs > this.#context.deadlines.nowMs) this.deadlineMs = deadlineMs;
-      else this.#exchange.onDeadline();
+      else this.#running.onDeadline();
     } else if (this.#phase === 'head' && this.#head !== null) {
       this.#refuse(408, 'the request head did not arrive in time', false);
     } else if (this.#phase === 'following') {
@@ -154,7 +157,6 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
   }
 
   exchangeDone(keepOpen: boolean): void {
-    if (this.#phase === 'exchange') this.#context.counters.inFlight--;
     this.#coalescing?.done();
     if (!keepOpen || this.closing) {
       if (!this.#isOver()) {
@@ -177,7 +179,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     this.exchangeDone(keepOpen);
   }
 
-  exchangeReplied(reply: FixedReply, keepOpen: boolean): void {
+  exchangeReplied(reply: Pick<FixedReply, 'bytes'>, keepOpen: boolean): void {
     const bytes = reply.bytes({ close: !keepOpen, toHead: this.#request?.method === 'HEAD' });
     this.write(bytes, 0, bytes.length);
     this.exchangeDone(keepOpen);
@@ -186,7 +188,6 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
   startTunnel(upstream: UpstreamConnection, onClose: () => void): void {
     const { deadlines, counters, timeouts } = this.#context;
     this.#phase = 'tunnel';
-    counters.inFlight--;
     deadlines.delete(this);
     const { window } = upstream;
     if (window.length > 0) this.write(window.bytes, window.start, window.end);
@@ -227,7 +228,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
 
   onDrain(): void {
     if (this.#phase === 'lingering') this.deadlineMs = this.#context.deadlines.nowMs + LINGER_MS;
-    if (this.#phase === 'exchange') this.#exchange.onClientDrain();
+    if (this.#phase === 'exchange') this.#running.onClientDrain();
     this.#process();
   }
 
@@ -257,7 +258,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     this.#processing = true;
     while (this.#phase === 'head' && !this.blocked && this.#readHead());
     this.#processing = false;
-    if (this.#phase === 'exchange') this.#exchange.pumpRequest();
+    if (this.#phase === 'exchange') this.#running.pumpRequest();
     else if (this.#phase === 'head' && this.inputEnded && !this.blocked) this.#linger();
     this.#regulate();
   }
@@ -309,7 +310,9 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     if (admission !== null && this.#isShed(admission, head, facts, headLength)) return;
     if (route.split !== null) route = route.split.choose(head, facts, this.#forward.clientAddress);
     const { rewriter, pool } = route;
-    if (pool.model.protocol !== undefined && pool.model.protocol !== 'h1') {
+    const spoken = pool.model.protocol;
+    const translated = spoken !== undefined && spoken !== 'h1';
+    if (translated && (facts.upgrade !== null || this.#context.translate === null)) {
       this.#refuse(505, `pool ${pool.name} takes HTTP/2 only`, facts.method === 'HEAD');
       return;
     }
@@ -328,14 +331,23 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     this.requestBody.begin(facts.framing);
     this.#request = facts;
     this.#phase = 'exchange';
-    this.#context.counters.inFlight++;
     const { keySource, sticky } = route.pool;
     const { clientAddress } = this.#forward;
     const hashed = keySource === null ? NO_KEY : requestKey(keySource, head, facts, clientAddress);
     const key = sticky === null ? hashed : sticky.keyOf(head, clientAddress, hashed);
     const coding = route.compression === null ? null : route.compression.choose(head);
-    this.#exchange.begin(facts, route, length, key, coding);
-    if (this.#phase === 'exchange') this.deadlineMs = this.#exchange.deadlineMs;
+    if (translated) this.#translate();
+    const exchange = this.#running;
+    exchange.begin(facts, route, length, key, coding);
+    if (this.#phase === 'exchange') this.deadlineMs = exchange.deadlineMs;
+  }
+
+  /** The next exchange is one with an endpoint of HTTP/2. */
+  #translate(): void {
+    const translate = this.#context.translate!;
+    this.#running = translate(this, () => {
+      this.#running = this.#exchange;
+    });
   }
 
   /** True if the request waits for the response to another one. */
@@ -482,10 +494,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
 
   #closed(): void {
     this.#context.deadlines.delete(this);
-    if (this.#phase === 'exchange') {
-      this.#context.counters.inFlight--;
-      this.#exchange.cancel();
-    }
+    if (this.#phase === 'exchange') this.#running.cancel();
     this.#coalescing?.closed();
     this.#onClosed(this);
   }

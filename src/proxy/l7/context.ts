@@ -13,6 +13,7 @@ import type { RequestAdmission } from '../request-admission.js';
 import type { RetryClock } from '../retry-clock.js';
 import type { UpstreamPool } from '../upstream-pool.js';
 import type { Degradation } from './degradation.js';
+import type { ClientExchange, ExchangeClient } from './exchange-client.js';
 import type { Mirror } from './mirror.js';
 import type { PoolSplit } from './pool-split.js';
 import type { RouteChanges, RouteTarget } from './route-table.js';
@@ -61,6 +62,8 @@ export interface HttpContext {
   readonly random: () => number;
   /** What requests get behind their clients' fields. */
   readonly tails: ForwardedTails;
+  /** Makes the exchange of a request for endpoints of HTTP/2; null where there is no thread for that. `onDone`: right before its client hears of its end. */
+  readonly translate: ((client: ExchangeClient, onDone: () => void) => ClientExchange) | null;
   /** Our name in Via. */
   readonly via: string;
   /** True if X-Forwarded-* of this peer are believed. */

@@ -21,7 +21,7 @@ import { badAnswer, noAnswerInTime, type RequestFailure, SLOW_BODY } from '../re
 import { Attempts, type TriedExchange } from './attempts.js';
 import type { HttpContext, HttpRoute } from './context.js';
 import { type Degradation, isOfPool, isStaleStatus, isUnseen } from './degradation.js';
-import type { ExchangeClient } from './exchange-client.js';
+import type { ClientExchange, ExchangeClient } from './exchange-client.js';
 import { account, type EndedExchange } from './exchange-log.js';
 import { RequestRelay } from './request-relay.js';
 import { type AnsweredExchange, ResponseRelay } from './response-relay.js';
@@ -29,7 +29,7 @@ import { discard, type Retries } from './retries.js';
 import type { UpstreamFailure } from './upstream-connection.js';
 
 /** One after another, the exchanges of a client connection. */
-export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange {
+export class Exchange implements ClientExchange, TriedExchange, AnsweredExchange, EndedExchange {
   deadlineMs = 0;
   ended = true;
   beganMs = 0;
@@ -57,10 +57,6 @@ export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange 
     return this.response.facts !== null || this.response.interim > 0;
   }
 
-  /**
-   * Begins with the request head that was composed in the first `length` bytes of the scratch memory. `key`: for the pool's `pick`.
-   * `coding`: what the client takes, where the route compresses.
-   */
   begin(
     facts: RequestFacts,
     route: HttpRoute,
@@ -71,6 +67,7 @@ export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange 
     const { request, attempts } = this;
     this.beganMs = this.#context.deadlines.nowMs;
     this.ended = false;
+    this.#context.counters.inFlight++;
     request.begin(facts, route.responseMs, length);
     this.response.begin(route, coding);
     attempts.begin(route, key);
@@ -82,7 +79,6 @@ export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange 
     request.sendCopy();
   }
 
-  /** The client sent more of its body, or there may be room for more at the endpoint. */
   pumpRequest(): void {
     const { upstream, open, retries } = this.attempts;
     const { window, requestBody } = this.#client;
@@ -106,7 +102,6 @@ export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange 
     this.response.onClientDrain();
   }
 
-  /** The client is gone. */
   cancel(): void {
     if (this.ended) return;
     account(this, this.#context, 0, 'client_closed');
@@ -288,6 +283,7 @@ export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange 
     if (!response.passSwitch(facts, length)) return;
     account(this, this.#context, 101, 'none');
     this.ended = true;
+    this.#context.counters.inFlight--;
     attempts.endRetries();
     attempts.result(facts.status);
     // The tunnel outlives the exchange, but goes on counting as load of the endpoint.
@@ -357,6 +353,7 @@ export class Exchange implements TriedExchange, AnsweredExchange, EndedExchange 
   /** Only once for an exchange; nothing is held from here on but the connection to the endpoint. */
   #end(): void {
     this.ended = true;
+    this.#context.counters.inFlight--;
     this.response.end();
     this.request.end();
     this.attempts.end();

@@ -68,7 +68,7 @@ export function httpListener(
     headers: { trusted: of.headersFrom ?? [], timeoutMs: timeouts.headerMs, deadlines },
     guard: protection?.connectionGuard(of) ?? null,
     handshakes: of.handshakes ?? null,
-    serve: (connection, onClosed, facts) => new ClientConnection(connection, context, onClosed, facts),
+    serve: serveIn(context),
   });
   const { network, shared, tls } = modules;
   const { serve, ...options } = settings(model, modules);
@@ -86,7 +86,12 @@ export function httpListener(
       },
     );
   if (model.http2 !== true) return make(serve);
-  return http2Listener(context, serve, modules.poolTls ?? (() => null), make, (name) => pools.get(name));
+  return http2Listener(context, serveIn, modules.poolTls ?? (() => null), make);
+}
+
+/** Serves connections of HTTP/1.1. */
+function serveIn(context: HttpContext): Serve {
+  return (connection, onClosed, facts) => new ClientConnection(connection, context, onClosed, facts);
 }
 
 function contextOf(
@@ -142,6 +147,7 @@ function contextOf(
     admission:
       model.admission === undefined ? null : new RequestAdmission(model.admission, counters, Math.random),
     proto,
+    translate: null,
     tails: new ForwardedTails(proto, VIA),
     via: VIA,
     trusts: (address) => model.trusted.length > 0 && isListed(trusted, address),
