@@ -34,6 +34,7 @@ const DEFAULTS: ServerConfig = {
     ],
     workers: 3,
     io: 'auto',
+    xdp: { interfaces: [], mode: 'auto' },
     tcp: {
       maxConnections: 1024,
       idleTimeoutMs: 10_000,
@@ -74,7 +75,8 @@ node: { name: dns-eu-1, region: eu-west }
 dns:
   listen: [ "192.0.2.53:53" ]
   workers: 2
-  io: portable
+  io: batched
+  xdp: { interfaces: [ eth0, eth1 ], mode: native }
   tcp: { max_connections: 10, idle_timeout: 30s }
   udp: { max_size: 1400 }
   identity: { nsid: eu-1, version: off, id: off }
@@ -99,7 +101,8 @@ log: { level: debug }
       dns: {
         listen: [{ host: '192.0.2.53', port: 53 }],
         workers: 2,
-        io: 'portable',
+        io: 'batched',
+        xdp: { interfaces: ['eth0', 'eth1'], mode: 'native' },
         tcp: {
           maxConnections: 10,
           idleTimeoutMs: 30_000,
