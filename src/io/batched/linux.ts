@@ -55,6 +55,8 @@ export const SO = {
   SNDBUF: 7,
   RCVBUF: 8,
   REUSEPORT: 15,
+  SNDBUFFORCE: 32,
+  RCVBUFFORCE: 33,
   RCVTIMEO: 20,
   ATTACH_FILTER: 26,
 } as const;
