@@ -35,11 +35,20 @@ export function readFrame(bytes: Uint8Array, at: number, end: number, into: Data
   if (ipEnd > end || udpEnd > ipEnd || udpEnd < udp + UDP_BYTES) return false;
   // Nobody sends from port 0 and waits for an answer.
   if (bytes[udp] === 0 && bytes[udp + 1] === 0) return false;
+  if (isNobody(bytes, ip + (isIPv4 ? 12 : 8), isIPv4)) return false;
   into.family = isIPv4 ? 4 : 6;
   into.start = udp + UDP_BYTES;
   into.end = udpEnd;
   into.sourceAt = ip + (isIPv4 ? 12 : 8);
   return true;
+}
+
+/** Sources that the kernel's network stack refuses too: this network, loopback, groups (RFC 1122 §3.2.1.3, RFC 4291 §2.5 to §2.7). */
+function isNobody(bytes: Uint8Array, source: number, isIPv4: boolean): boolean {
+  const first = bytes[source]!;
+  if (isIPv4) return first === 0 || first === 127 || first >= 224;
+  // Also addresses with an IPv4 one in them, but not those of NAT64 (64:ff9b::/96).
+  return first === 0xff || (first === 0 && bytes[source + 1] === 0);
 }
 
 /**
