@@ -87,7 +87,11 @@ class Machine {
         this.#registers[to] = this.#compute(code, to, (code & 8) !== 0 ? this.#get(from) : value);
         return at + 1;
       case CLASS.JUMP:
-        return this.#jump(code, at, { to, offset, other: () => ((code & 8) !== 0 ? this.#get(from) : value) });
+        return this.#jump(code, at, {
+          to,
+          offset,
+          other: () => ((code & 8) !== 0 ? this.#get(from) : value),
+        });
       default:
         throw new Error(`no such instruction: ${code}`);
     }
@@ -113,10 +117,10 @@ class Machine {
     }
     if (code === 0x05) return target;
     const holds = {
-      0x55: () => this.#get(to) !== other(),
-      0x15: () => this.#get(to) === other(),
-      0x45: () => (this.#get(to) & other()) !== 0,
-      0x2d: () => this.#get(to) > other(),
+      85: () => this.#get(to) !== other(),
+      21: () => this.#get(to) === other(),
+      69: () => (this.#get(to) & other()) !== 0,
+      45: () => this.#get(to) > other(),
     }[code];
     if (!holds) throw new Error(`no such jump: ${code}`);
     return holds() ? target : at + 1;
@@ -181,7 +185,8 @@ class Machine {
     for (let i = 0; i < size; i++) {
       const byte = Math.floor(value / 2 ** (8 * i)) & 0xff;
       if (memory) memory[at + i] = byte;
-      else if (address < STACK - STACK_BYTES || address + size > STACK) throw new Error('a write off the stack');
+      else if (address < STACK - STACK_BYTES || address + size > STACK)
+        throw new Error('a write off the stack');
       else this.#stack.set(address + i, byte);
     }
   }

@@ -16,7 +16,9 @@ const LISTEN = [
 
 /** What becomes of a frame: an action, the queue, and how many were counted as dropped. */
 function decide(some: Uint8Array, queue = 0, served: readonly number[] = [0, 3]) {
-  const keys = [...destinationKeys(LISTEN, []).values()].map((key) => [keyText(key), new Uint8Array(4)] as const);
+  const keys = [...destinationKeys(LISTEN, []).values()].map(
+    (key) => [keyText(key), new Uint8Array(4)] as const,
+  );
   const counter = new Uint8Array(8);
   const maps = new Map<number, BpfMap>([
     [FD.sockets, { keyBytes: 4, values: new Map(served.map((index) => [String(index), new Uint8Array(4)])) }],
@@ -87,7 +89,15 @@ describe('redirectProgram()', () => {
     ['a response to another port', v4({ port: 54, payload: packet({ flags: 0x8000 }) })],
     ['a response that is a fragment', v4({ over: { 21: 1 }, payload: packet({ flags: 0x8000 }) })],
     ['a frame for all', v4({ macs: [new Array(6).fill(255), [2, 0, 0, 0, 0, 2]] })],
-    ['a frame for a group', v6({ macs: [[0x33, 0x33, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]] })],
+    [
+      'a frame for a group',
+      v6({
+        macs: [
+          [0x33, 0x33, 0, 0, 0, 1],
+          [2, 0, 0, 0, 0, 2],
+        ],
+      }),
+    ],
     ['a frame from a group', v4({ over: { 6: 0x01 } })],
     ['nothing', new Uint8Array(0)],
     ['an Ethernet header', v4().subarray(0, 14)],

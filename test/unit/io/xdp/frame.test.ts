@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Datagram, HEADERS_MAX, readFrame, turnFrame } from '../../../../src/io/xdp/frame.js';
-import { clientOf, FROM, type FrameSpec, frame, received, serverOf, TO } from '../../../support/ethernet-frame.js';
+import {
+  clientOf,
+  FROM,
+  type FrameSpec,
+  frame,
+  received,
+  serverOf,
+  TO,
+} from '../../../support/ethernet-frame.js';
 
 const CHUNK = 2048;
 /** Where the kernel leaves frames in their chunk. */
