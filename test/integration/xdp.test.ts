@@ -116,8 +116,8 @@ describe.skipIf(missing !== undefined)(`a DNS node that reads its network card${
   });
 
   it('gets fragments by its sockets', async () => {
-    network.ip('client', 'link set dev cli0 mtu 600');
-    const padding = new Array<number>(700).fill(0);
+    network.ip('client', 'link set dev cli0 mtu 1280');
+    const padding = new Array<number>(1300).fill(0);
     const query = packet({ name: 'www.example.com', opts: [{ payload: 1232, options: [[12, padding]] }] });
     const { asked, bySockets } = await counted(async () => {
       const replies = await network.send(SERVER, [query]);
