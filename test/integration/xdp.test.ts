@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isInstalled } from '../support/dig.js';
 import { removeFolders } from '../support/folder.js';
@@ -14,6 +15,7 @@ import {
   xdpRefused,
 } from '../support/xdp-network.js';
 
+const ROOT = resolve(import.meta.dirname, '../..');
 const IGNORED = `meridian_dns_xdp_ignored_total{interface="${INTERFACE}"}`;
 const QUEUES = `meridian_dns_xdp_queues{interface="${INTERFACE}"}`;
 const QUERY = packet({ name: 'www.example.com' });
@@ -199,6 +201,36 @@ describe.skipIf(missing !== undefined)(`XDP of a DNS node${skipped}`, () => {
     expect(node.program.output).toContain(problem);
     await network.byXdp(SERVER);
   });
+
+  it.skipIf(!isInstalled('setpriv', '-V'))(
+    'needs the rights of the drop-in for systemd, and no more',
+    async () => {
+      network = new XdpNetwork();
+      const drop = readFileSync(join(ROOT, 'deploy/systemd/meridian-dns-xdp.conf'), 'utf8');
+      const extra = /^CapabilityBoundingSet=(.*)$/m.exec(drop)?.[1]?.toLowerCase().split(' ') ?? [];
+      const rights = (...names: readonly string[]) => {
+        const set = ['-all', ...names.map((name) => name.replace('cap_', '+'))].join(',');
+        return ['setpriv', '--bounding-set', set, '--no-new-privs'];
+      };
+      const memory = ['prlimit', `--memlock=${8 * 1024 * 1024}`];
+      const problemOf = async (...prefix: readonly string[]) => {
+        const node = await network.start({ prefix });
+        const [status] = await node.xdp();
+        await node.program.end();
+        return status?.problem;
+      };
+      const all = rights('cap_net_bind_service', ...extra);
+      expect(extra).toHaveLength(3);
+      expect(await problemOf(...memory, ...all)).toBeUndefined();
+      const denied = await problemOf(
+        ...memory,
+        ...rights('cap_net_bind_service', 'cap_net_admin', 'cap_net_raw'),
+      );
+      expect(denied).toBe('cannot make a BPF map: EPERM');
+      const small = await problemOf('prlimit', '--memlock=65536', ...all);
+      expect(small).toBe(`cannot take queue 0 of ${INTERFACE}: ENOBUFS`);
+    },
+  );
 
   it('divides two queues among two workers, and goes on when one of them dies', async () => {
     network = new XdpNetwork(2);

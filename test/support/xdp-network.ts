@@ -43,6 +43,8 @@ interface NodeSpec {
   readonly mode?: string;
   /** Port of the API, on loopback. */
   readonly api?: number;
+  /** What the node's command begins with. */
+  readonly prefix?: readonly string[];
 }
 
 /** A DNS node in the namespace of the server. */
@@ -79,7 +81,14 @@ export class XdpNetwork {
     const folder = temporaryFolder();
     writeNode(folder, api, spec);
     const [command = '', ...inside] = this.#namespaces.inside('server');
-    const args = [process.execPath, '--require', join(folder, 'killer.cjs'), MERIDIAN, 'serve'];
+    const args = [
+      ...(spec.prefix ?? []),
+      process.execPath,
+      '--require',
+      join(folder, 'killer.cjs'),
+      MERIDIAN,
+      'serve',
+    ];
     const program = await startProgram(command, [...inside, ...args], /"msg":"serving"/, { cwd: folder });
     const token = readFileSync(join(folder, 'state', 'admin.token'), 'utf8').trim();
     const get = async (path: string) => {
