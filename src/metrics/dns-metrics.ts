@@ -59,13 +59,13 @@ export interface MetricSources {
         readonly ageSeconds: number;
       }
     | undefined;
-  /** ACME accounts and challenges; undefined where there are none. */
   /** Interfaces that are read by XDP, or should be. */
   readonly xdp?: () => readonly {
     readonly interface: string;
     readonly queues: number;
     readonly ignored: number;
   }[];
+  /** ACME accounts and challenges; undefined where there are none. */
   readonly acme?: () =>
     | {
         readonly accounts: number;

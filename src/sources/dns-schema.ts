@@ -39,7 +39,7 @@ const Udp = Type.Object(
 const Xdp = Type.Object(
   {
     interfaces: Type.Array(
-      Type.String({ pattern: '^[^/\\s]{1,15}$', title: 'the name of a network interface' }),
+      Type.String({ pattern: '^(?!\\.{1,2}$)[^/\\s]{1,15}$', title: 'the name of a network interface' }),
       {
         maxItems: 16,
         default: [],

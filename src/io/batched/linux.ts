@@ -99,6 +99,7 @@ export const ERRNO: Readonly<Record<number, string>> = {
   101: 'ENETUNREACH',
   103: 'ECONNABORTED',
   104: 'ECONNRESET',
+  105: 'ENOBUFS',
   110: 'ETIMEDOUT',
   111: 'ECONNREFUSED',
   113: 'EHOSTUNREACH',

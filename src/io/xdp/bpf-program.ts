@@ -54,6 +54,9 @@ const R = {
 };
 
 /** Where things are in a frame: Ethernet (14 bytes), IPv4 (20) or IPv6 (40), UDP (8). Numbers are as a little-endian load finds them. */
+const SOURCE = 6;
+/** In the first byte of an Ethernet address: of a group, or of all. */
+const GROUP = 0x01;
 const ETHERTYPE = 12;
 const IPV4 = 0x0008;
 const IPV6 = 0xdd86;
@@ -87,6 +90,11 @@ export function redirectProgram(maps: ProgramMaps): Uint8Array<ArrayBuffer> {
   code.add(OP.LOAD32, R.FRAME, R.CONTEXT, 0);
   code.add(OP.LOAD32, R.END, R.CONTEXT, 4);
   needs(code, V4.PAYLOAD);
+  // The answer goes back the way that the query came, so both ends must be somebody.
+  for (const at of [0, SOURCE]) {
+    code.add(OP.LOAD8, R.VALUE, R.FRAME, at);
+    code.jump(OP.JUMP_SET, R.VALUE, GROUP, 'pass');
+  }
   code.add(OP.LOAD16, R.VALUE, R.FRAME, ETHERTYPE);
   code.jump(OP.JUMP_EQ, R.VALUE, IPV4, 'ipv4');
   code.jump(OP.JUMP_NE, R.VALUE, IPV6, 'pass');

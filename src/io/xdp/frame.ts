@@ -13,8 +13,6 @@ const UDP = 17;
 /** Of answers (RFC 1700). */
 const HOPS = 64;
 const DONT_FRAGMENT = 0x40;
-/** Of the first byte of a hardware address: many machines have it (IEEE 802). */
-const GROUP = 1;
 
 /** Where the parts of a datagram are; filled by `readFrame`, and used again. */
 export interface Datagram {
@@ -37,13 +35,20 @@ export function readFrame(bytes: Uint8Array, at: number, end: number, into: Data
   if (ipEnd > end || udpEnd > ipEnd || udpEnd < udp + UDP_BYTES) return false;
   // Nobody sends from port 0 and waits for an answer.
   if (bytes[udp] === 0 && bytes[udp + 1] === 0) return false;
-  // An answer to a group of machines: the kernel takes no such frames either.
-  if (bytes[at + 6]! & GROUP || !isUnicast(bytes, ip, isIPv4)) return false;
+  if (isNobody(bytes, ip + (isIPv4 ? 12 : 8), isIPv4)) return false;
   into.family = isIPv4 ? 4 : 6;
   into.start = udp + UDP_BYTES;
   into.end = udpEnd;
   into.sourceAt = ip + (isIPv4 ? 12 : 8);
   return true;
+}
+
+/** Sources that the kernel's network stack refuses too: this network, loopback, groups (RFC 1122 §3.2.1.3, RFC 4291 §2.5 to §2.7). */
+function isNobody(bytes: Uint8Array, source: number, isIPv4: boolean): boolean {
+  const first = bytes[source]!;
+  if (isIPv4) return first === 0 || first === 127 || first >= 224;
+  // Also addresses with an IPv4 one in them, but not those of NAT64 (64:ff9b::/96).
+  return first === 0xff || (first === 0 && bytes[source + 1] === 0);
 }
 
 /**
@@ -73,17 +78,6 @@ export function turnFrame(
   // 0 would say that there is none (RFC 768).
   words[(udp + 6) >> 1] = checksum === 0 ? 0xffff : checksum;
   return udp - at + udpLength;
-}
-
-/** Whether the source is an address of one machine elsewhere (RFC 1122 §3.2.1.3, RFC 4291 §2.5, §2.7). */
-function isUnicast(bytes: Uint8Array, ip: number, isIPv4: boolean): boolean {
-  if (isIPv4) {
-    const first = bytes[ip + 12]!;
-    return first !== 0 && first !== 127 && first < 224;
-  }
-  // None, ::1 and IPv4 in IPv6 begin with eight zero bytes.
-  for (let i = ip + 8; i < ip + 16; i++) if (bytes[i] !== 0) return bytes[ip + 8] !== 0xff;
-  return false;
 }
 
 function turnIPv4(bytes: Uint8Array, words: Uint16Array, ip: number, total: number): void {

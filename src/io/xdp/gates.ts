@@ -1,11 +1,14 @@
 import type { XdpGate } from './gate.js';
 import type { XdpQueue } from './queue.js';
 
+/** What is asked of an interface. */
+type Gate = Pick<XdpGate, 'name' | 'queues' | 'connect' | 'disconnect' | 'close'>;
+
 /** The receive queues of all interfaces that are read by AF_XDP, and which worker serves which. */
 export class XdpGates {
-  readonly all: readonly XdpGate[];
+  readonly all: readonly Gate[];
 
-  constructor(gates: readonly XdpGate[]) {
+  constructor(gates: readonly Gate[]) {
     this.all = gates;
   }
 
@@ -29,7 +32,7 @@ export class XdpGates {
     for (const gate of this.all) gate.close();
   }
 
-  #gateOf(queue: XdpQueue): XdpGate | undefined {
+  #gateOf(queue: XdpQueue): Gate | undefined {
     return this.all.find(({ name }) => name === queue.interface);
   }
 }

@@ -14,8 +14,8 @@ const SENDS = 4;
 const EBUSY = 16;
 
 export interface XdpModules {
-  readonly linux: Linux;
-  readonly poller: Poller;
+  readonly linux: Pick<Linux, 'view' | 'send' | 'recv' | 'errno'>;
+  readonly poller: Pick<Poller, 'add' | 'remove'>;
   readonly handler: DatagramHandler;
   /** Largest answer. */
   readonly datagramMax: number;

@@ -3,7 +3,7 @@ import { XdpError } from './bpf.js';
 import { HEADERS_MAX } from './frame.js';
 
 /** Frames of one receive queue: so many datagrams can wait for their worker. */
-export const FRAMES = 4096;
+export const FRAMES = 2048;
 /** The kernel leaves this room before a frame (`XDP_PACKET_HEADROOM`). */
 const HEADROOM = 256;
 /** Sizes of a frame's memory that the kernel takes; the larger one must not be more than a page. */

@@ -19,7 +19,7 @@ export class Ring {
   readonly #entries: Uint32Array;
   readonly #words: number;
 
-  constructor(linux: Linux, place: RingPlace, kind: 'descriptors' | 'addresses') {
+  constructor(linux: Pick<Linux, 'view'>, place: RingPlace, kind: 'descriptors' | 'addresses') {
     const memory = linux.view(place.address, place.bytes);
     this.#producer = new Int32Array(memory, place.producer, 1);
     this.#consumer = new Int32Array(memory, place.consumer, 1);
