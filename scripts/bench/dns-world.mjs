@@ -103,9 +103,11 @@ function linesOf({ names, workload }, line) {
   return Array.from({ length: names }, (_, i) => line[kindOf(workload, i)](nameOf(i))).join('\n');
 }
 
+const LOOPBACK = '127.0.0.1';
+
 /** Each writer puts one server's configuration into a folder and says how to start it. */
 export const CONFIGURE = {
-  meridian(folder, { port, mmdb, io, workers = 1, ...world }) {
+  meridian(folder, { port, host = LOOPBACK, xdp, mmdb, io, workers = 1, ...world }) {
     const zones = join(folder, 'zones');
     mkdirSync(zones, { recursive: true });
     const pool = (addresses, rest = '') => `{ endpoints: [ ${addresses.join(', ')} ]${rest} }`;
@@ -132,18 +134,18 @@ export const CONFIGURE = {
     );
     writeFileSync(
       join(folder, 'meridian.yaml'),
-      `node: { name: bench }\ndns: { listen: [ "127.0.0.1:${port}" ], workers: ${workers}, io: ${io} }\nzones: ./zones\nstate: ./state\ngeo: { database: ${mmdb} }\napi: { listen: off }\nlog: { level: warn }\n`,
+      `node: { name: bench }\ndns: { listen: [ "${host}:${port}" ], workers: ${workers}, io: ${io}${xdp ? `, xdp: { interfaces: [ ${xdp} ] }` : ''} }\nzones: ./zones\nstate: ./state\ngeo: { database: ${mmdb} }\napi: { listen: off }\nlog: { level: warn }\n`,
     );
     return [process.execPath, ['dist/main.js', 'serve', '-c', join(folder, 'meridian.yaml')]];
   },
 
-  gdnsd(folder, { port, mmdb, workers = 1, ...world }) {
+  gdnsd(folder, { port, host = LOOPBACK, mmdb, workers = 1, ...world }) {
     mkdirSync(join(folder, 'zones'), { recursive: true });
     mkdirSync(join(folder, 'geoip'), { recursive: true });
     const dcs = Object.keys(ADDRESSES);
     writeFileSync(
       join(folder, 'config'),
-      `options => { listen => [ 127.0.0.1:${port} ], udp_threads => ${workers}, tcp_threads => ${workers}, zones_default_ttl => 60,
+      `options => { listen => [ ${host}:${port} ], udp_threads => ${workers}, tcp_threads => ${workers}, zones_default_ttl => 60,
   run_dir => ${folder}, state_dir => ${folder}, edns_client_subnet => true, zones_strict_data => false }
 service_types => { none => { plugin => null } }
 plugins => {
@@ -170,7 +172,7 @@ plugins => {
     return ['/usr/sbin/gdnsd', ['-c', folder, 'start']];
   },
 
-  knot(folder, { port, mmdb, workers = 1, ...world }) {
+  knot(folder, { port, host = LOOPBACK, xdp, mmdb, workers = 1, ...world }) {
     mkdirSync(folder, { recursive: true });
     const none = () => '';
     const geo = linesOf(world, {
@@ -217,13 +219,13 @@ plugins => {
     writeFileSync(
       join(folder, 'knot.conf'),
       `server:
-  listen: 127.0.0.1@${port}
+  listen: ${host}@${port}
   udp-workers: ${workers}
   tcp-workers: ${workers}
   background-workers: 1
   edns-client-subnet: on
   rundir: ${folder}
-database:
+${xdp ? `xdp:\n  listen: ${xdp}@${port}\n` : ''}database:
   storage: ${folder}
 ${modules.length > 0 ? `mod-geoip:\n${sections}` : ''}zone:
   - domain: ${ZONE}
@@ -234,7 +236,7 @@ ${used === '' ? '' : `    module: [ ${used} ]\n`}`,
   },
 
   /** Only the geo workload: its backend answers by patterns of the name. */
-  powerdns(folder, { port, mmdb, ...world }) {
+  powerdns(folder, { port, host = LOOPBACK, mmdb, ...world }) {
     mkdirSync(folder, { recursive: true });
     const services = linesOf(world, { geo: (name) => `    ${name}.${ZONE}: '%cn.geo.${ZONE}'` });
     const targets = Object.entries(ADDRESSES).map(
@@ -247,7 +249,7 @@ ${used === '' ? '' : `    module: [ ${used} ]\n`}`,
     );
     writeFileSync(
       join(folder, 'pdns.conf'),
-      `launch=geoip\ngeoip-database-files=mmdb:${mmdb}\ngeoip-zones-file=${folder}/geo.yaml\nlocal-address=127.0.0.1\nlocal-port=${port}\nreceiver-threads=1\ndistributor-threads=1\nedns-subnet-processing=yes\nsocket-dir=${folder}\nexpand-alias=no\nsecurity-poll-suffix=\n`,
+      `launch=geoip\ngeoip-database-files=mmdb:${mmdb}\ngeoip-zones-file=${folder}/geo.yaml\nlocal-address=${host}\nlocal-port=${port}\nreceiver-threads=1\ndistributor-threads=1\nedns-subnet-processing=yes\nsocket-dir=${folder}\nexpand-alias=no\nsecurity-poll-suffix=\n`,
     );
     return ['/usr/sbin/pdns_server', [`--config-dir=${folder}`, '--daemon=no', '--guardian=no']];
   },

@@ -4,12 +4,16 @@
 // is asked, by dnsperf on core 1; they take short turns, forwards and backwards, so that drift of the machine hits all of
 // them alike. CPU time is the process's own, user + system, from /proc. What is asked: see dns-world.mjs. Peers that are
 // not installed are skipped (Debian: gdnsd, knot with knot-module-geoip, pdns-server with pdns-backend-geoip).
+//
+// `--network veth` (needs root): each server has a network card of its own, a virtual one in a network namespace, and
+// Meridian and Knot run a second time with their datagrams taken by XDP. Without it all is loopback.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ADDRESSES, CONFIGURE, generator, queryFile, writeGeo, ZONE } from './dns-world.mjs';
+import { cardOf, makeCards } from './network-cards.mjs';
 import { cpuSeconds, installed, startPinned } from './process-cpu.mjs';
 
 const { values: options } = parseArgs({
@@ -21,6 +25,7 @@ const { values: options } = parseArgs({
     prefixes: { type: 'string', default: '20000' },
     only: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    network: { type: 'string', default: 'loopback' },
   },
 });
 const PORT = 5390;
@@ -32,20 +37,32 @@ const START_TRIES = 600;
 const TCP_SHARE = 0.05;
 const SERVERS = [
   { label: 'meridian (batched)', kind: 'meridian', io: 'batched', program: 'node' },
+  { label: 'meridian (xdp)', kind: 'meridian', io: 'batched', program: 'node', xdp: true },
   { label: 'meridian (portable)', kind: 'meridian', io: 'portable', program: 'node' },
   { label: 'gdnsd', kind: 'gdnsd', program: 'gdnsd' },
   { label: 'knot', kind: 'knot', program: 'knotd' },
+  { label: 'knot (xdp)', kind: 'knot', program: 'knotd', xdp: true },
   { label: 'powerdns', kind: 'powerdns', program: 'pdns_server' },
 ]
+  .filter(({ xdp }) => !xdp || options.network === 'veth')
   .filter(({ label }) => !options.only || options.only.split(',').some((only) => label.includes(only)))
-  .map((server, i) => ({ ...server, port: PORT + i }));
+  .map((server, i) => ({
+    ...server,
+    ...(options.network === 'veth' ? cardOf(i) : { host: '127.0.0.1' }),
+    port: PORT + i,
+  }));
 
 if (!installed('dnsperf')) {
   console.error('bench:dns needs dnsperf (Debian: apt-get install dnsperf)');
   process.exit(1);
 }
+const cards = options.network === 'veth' ? makeCards(SERVERS.length) : undefined;
 const folder = mkdtempSync(join(tmpdir(), 'meridian-bench-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.on('exit', () => {
+  rmSync(folder, { recursive: true, force: true });
+  cards?.close();
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 const random = generator(Number(options.seed));
 const mmdb = await writeGeo(join(folder, 'geo.mmdb'), Number(options.prefixes), random);
@@ -84,22 +101,24 @@ async function start(server, world) {
   if (server.kind === 'powerdns' && world.workload !== 'geo') return { skipped: 'only for the geo workload' };
   const home = join(folder, `${server.label.replaceAll(/[^a-z]/g, '-')}-${world.workload}-${world.names}`);
   mkdirSync(home, { recursive: true });
-  const [command, args] = CONFIGURE[server.kind](home, { ...world, port: server.port, mmdb, io: server.io });
-  const process_ = startPinned(0, command, args);
-  if (!(await answers(server.port))) {
+  const { host, port, io, card } = server;
+  const xdp = server.xdp ? card : undefined;
+  const [command, args] = CONFIGURE[server.kind](home, { ...world, host, port, xdp, mmdb, io });
+  const process_ = startPinned(0, command, args, cards ? { inside: cards.namespace } : {});
+  if (!(await answers(server, process_))) {
     await process_.stop();
-    return { skipped: `does not answer: ${process_.output().trim().split('\n').at(-1)}` };
+    return { skipped: `does not answer: ${process_.output().trim().split('\n').slice(-3).join(' | ')}` };
   }
-  const { rate } = await load(server.port, WARM_UP_SECONDS, []);
+  const { rate } = await load(server, WARM_UP_SECONDS, []);
   return { process: process_, rate };
 }
 
 async function measure(server, workload) {
   const before = cpuSeconds(server.process.pid);
-  const loads = [load(server.port, Number(options.seconds), [])];
+  const loads = [load(server, Number(options.seconds), [])];
   if (workload === 'mixed') {
     const rate = Math.round(server.rate * TCP_SHARE);
-    loads.push(load(server.port, Number(options.seconds), ['-m', 'tcp', '-Q', rate]));
+    loads.push(load(server, Number(options.seconds), ['-m', 'tcp', '-Q', rate]));
   }
   const done = await Promise.all(loads);
   const after = cpuSeconds(server.process.pid);
@@ -115,13 +134,13 @@ async function measure(server, workload) {
 }
 
 /** Up and right: a query for a name gives one of the addresses. */
-async function answers(port) {
-  for (let i = 0; i < START_TRIES; i++) {
+async function answers({ host, port }, process_) {
+  for (let i = 0; i < START_TRIES && !process_.ended(); i++) {
     const dig = spawnSync('dig', [
       '+short',
       '+tries=1',
       '+time=1',
-      '@127.0.0.1',
+      `@${host}`,
       '-p',
       port,
       `www1.${ZONE}`,
@@ -133,8 +152,8 @@ async function answers(port) {
   return false;
 }
 
-async function load(port, seconds, more) {
-  const args = ['-c', '1', 'dnsperf', '-s', '127.0.0.1', '-p', port, '-B', '-d', join(folder, 'queries')];
+async function load({ host, port }, seconds, more) {
+  const args = ['-c', '1', 'dnsperf', '-s', host, '-p', port, '-B', '-d', join(folder, 'queries')];
   const text = await outputOf('taskset', [...args, '-l', seconds, '-c', '8', '-q', '200', ...more]);
   const number = (pattern) => Number(pattern.exec(text)?.[1] ?? Number.NaN);
   return {

@@ -6,22 +6,22 @@ import { join } from 'node:path';
 
 const START_MS_MAX = 30_000;
 
-/** Starts the built program; `zones` maps names to texts. `memory()` is its resident size, bytes. */
-export async function startServer({ io, zones, dns = {} }) {
+/** Starts the built program, `inside` a network namespace; `zones` maps names to texts. `memory()` is its resident size, bytes. */
+export async function startServer({ io, zones, dns = {}, host = '127.0.0.1', inside }) {
   const folder = mkdtempSync(join(tmpdir(), 'meridian-flood-'));
   mkdirSync(join(folder, 'zones'));
   for (const [name, text] of Object.entries(zones))
     writeFileSync(join(folder, 'zones', `${name}.yaml`), text);
   const config = {
     node: { name: 'flood' },
-    dns: { listen: ['127.0.0.1:0'], workers: 1, io, ...dns },
+    dns: { listen: [`${host}:0`], workers: 1, io, ...dns },
     api: { listen: '127.0.0.1:0' },
     geo: { database: 'embedded' },
   };
   writeFileSync(join(folder, 'meridian.yaml'), JSON.stringify(config));
-  const child = spawn(process.execPath, ['dist/main.js', 'serve', '-c', join(folder, 'meridian.yaml')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const place = inside === undefined ? [] : ['ip', 'netns', 'exec', inside];
+  const line = [...place, process.execPath, 'dist/main.js', 'serve', '-c', join(folder, 'meridian.yaml')];
+  const child = spawn(line[0], line.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   const { listen, api } = await serving(child);
   return {
     port: listen[0].port,

@@ -2,17 +2,21 @@
 // Loopback only. The flood runs in a thread of its own; the honest client sends at a steady rate and asks nothing twice.
 // `--rate` is of the floods over UDP, datagrams a second: without it they send as many as go out, and so share the
 // machine's cores with the server. `--from 127.0.0.1`: the flood comes from the honest client's own address.
+// `--xdp` (needs root): the server has a network card of its own, a virtual one, and takes its datagrams by XDP; `--from` is then
+// the address of the other end.
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { generator } from './dns-world.mjs';
 import { startServer } from './flood-server.mjs';
+import { cardOf, makeCards } from './network-cards.mjs';
 
 const ZONE = 'flood.test';
 const ZONES = {
   [ZONE]: `zone: ${ZONE}\nnameservers: { ns1: { A: 127.0.0.1 } }\nsoa: { contact: hostmaster.${ZONE} }\nrecords: { www: { type: A, value: 192.0.2.1 } }\n`,
 };
+const LOOPBACK = '127.0.0.1';
 const TCP_MAX = 256;
 /** More than the server takes, so that it must choose. */
 const CONNECTIONS = 512;
@@ -30,26 +34,26 @@ const FLOODS = [
 ];
 
 const FLOOD = {
-  garbage: (port) => {
+  garbage: (to) => {
     const random = generator(1);
-    datagrams(port, () =>
+    datagrams(to, () =>
       Buffer.from(Array.from({ length: Math.floor(random() * 100) }, () => random() * 256)),
     );
   },
-  'random-subdomains': (port) => {
+  'random-subdomains': (to) => {
     const random = generator(2);
-    datagrams(port, () => query(Math.floor(random() * 2 ** 32).toString(36), 1));
+    datagrams(to, () => query(Math.floor(random() * 2 ** 32).toString(36), 1));
   },
-  'idle-connections': (port) => connections(port, () => {}),
+  'idle-connections': (to) => connections(to, () => {}),
   // Each from an address of its own, so that no share of a client is a limit, only the table.
-  'idle-from-many': (port) =>
+  'idle-from-many': (to) =>
     connections(
-      port,
+      to,
       () => {},
-      (i) => `127.1.${i >> 8}.${i & 255}`,
+      (i) => (to.host === LOOPBACK ? `127.1.${i >> 8}.${i & 255}` : to.from),
     ),
-  'slow-connections': (port) =>
-    connections(port, (socket) => {
+  'slow-connections': (to) =>
+    connections(to, (socket) => {
       const bytes = framed(query('www', 1));
       let at = 0;
       const timer = setInterval(
@@ -58,22 +62,21 @@ const FLOOD = {
       );
       socket.on('close', () => clearInterval(timer));
     }),
-  'connect-and-reset': (port) => connections(port, (socket) => socket.resetAndDestroy()),
+  'connect-and-reset': (to) => connections(to, (socket) => socket.resetAndDestroy()),
 };
 
 if (isMainThread) await main();
-else FLOOD[workerData.kind](workerData.port);
+else FLOOD[workerData.kind](workerData);
 
 /** Datagrams in batches, as many as go out; the sockets are made anew by nobody, so memory stays as it is. */
-function datagrams(port, make) {
+function datagrams({ host, port, from, rate }, make) {
   const socket = createSocket('udp4');
   socket.on('error', () => {});
   const batch = Array.from({ length: 2000 }, make);
-  socket.bind(0, workerData.from, () => socket.connect(port, '127.0.0.1'));
+  socket.bind(0, from, () => socket.connect(port, host));
   socket.on('connect', () => {
     parentPort.postMessage('begun');
     let at = 0;
-    const { rate } = workerData;
     const startMs = performance.now();
     const turn = () => {
       const due = rate === 0 ? 64 : Math.min(1024, (performance.now() - startMs) * (rate / 1000) - at);
@@ -86,9 +89,9 @@ function datagrams(port, make) {
 }
 
 /** Keeps CONNECTIONS open: each that ends is replaced. */
-function connections(port, use, from = () => workerData.from) {
+function connections({ host, port, from }, use, fromOf = () => from) {
   const open = (i) => {
-    const socket = connect({ port, host: '127.0.0.1', localAddress: from(i) });
+    const socket = connect({ port, host, localAddress: fromOf(i) });
     socket
       .on('error', () => {})
       .on('connect', () => use(socket))
@@ -105,7 +108,8 @@ async function main() {
       seconds: { type: 'string', default: '5' },
       io: { type: 'string', default: 'batched' },
       rate: { type: 'string', default: '0' },
-      from: { type: 'string', default: '127.0.0.2' },
+      from: { type: 'string' },
+      xdp: { type: 'boolean', default: false },
     },
   });
   const seconds = Number(values.seconds);
@@ -113,24 +117,31 @@ async function main() {
   if (!['batched', 'portable'].includes(values.io)) throw new Error('--io: batched or portable');
   const rate = Number(values.rate);
   if (!(rate >= 0 && rate <= RATE_MAX)) throw new Error(`--rate: 0 (no limit) to ${RATE_MAX}`);
-  const { from } = values;
-  if (!/^127\./.test(from)) throw new Error('--from: an address of 127.0.0.0/8');
-  console.log(`dns.io ${values.io}, ${seconds} s each, ${TCP_MAX} connections at most`);
+  const cards = values.xdp ? makeCards(1) : undefined;
+  process.on('exit', () => cards?.close());
+  const { host, card } = cards ? cardOf(0) : { host: LOOPBACK };
+  const from = values.from ?? (cards ? '10.99.0.1' : '127.0.0.2');
+  if (!/^(127|10\.99\.0)\./.test(from)) throw new Error('--from: an address of 127.0.0.0/8, or 10.99.0.1');
+  console.log(
+    `dns.io ${values.io}${cards ? ' and xdp' : ''}, ${seconds} s each, ${TCP_MAX} connections at most`,
+  );
   for (const kind of FLOODS) {
     const server = await startServer({
       io: values.io,
       zones: ZONES,
-      dns: { tcp: { max_connections: TCP_MAX } },
+      host,
+      inside: cards?.namespace,
+      dns: { tcp: { max_connections: TCP_MAX }, ...(cards && { xdp: { interfaces: [card] } }) },
     });
     const before = server.memory();
     const flood =
       kind === 'nothing'
         ? undefined
-        : new Worker(new URL(import.meta.url), { workerData: { kind, port: server.port, rate, from } });
+        : new Worker(new URL(import.meta.url), { workerData: { kind, host, port: server.port, rate, from } });
     if (flood) await new Promise((done) => flood.once('message', done));
     const [udp, tcp] = await Promise.all([
-      honest(server.port, seconds, askUdp),
-      honest(server.port, seconds, askTcp),
+      honest({ host, port: server.port }, seconds, askUdp),
+      honest({ host, port: server.port }, seconds, askTcp),
     ]);
     const growth = ((server.memory() - before) / 1024 / 1024).toFixed(1);
     await flood?.terminate();
@@ -140,11 +151,11 @@ async function main() {
 }
 
 /** One query each QUERY_EVERY_MS; how long each took, Infinity where no answer came. */
-async function honest(port, seconds, ask) {
+async function honest(to, seconds, ask) {
   const asked = [];
   const endMs = performance.now() + seconds * 1000;
   while (performance.now() < endMs) {
-    asked.push(ask(port, asked.length & 0xffff));
+    asked.push(ask(to, asked.length & 0xffff));
     await new Promise((done) => setTimeout(done, QUERY_EVERY_MS));
   }
   return (await Promise.all(asked)).sort((a, b) => a - b);
@@ -156,7 +167,7 @@ function shown(times) {
   return `${((100 * good) / times.length).toFixed(2)} % of ${times.length}, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }
 
-function askUdp(port, id) {
+function askUdp({ host, port }, id) {
   const socket = createSocket('udp4');
   const startMs = performance.now();
   return new Promise((done) => {
@@ -167,13 +178,13 @@ function askUdp(port, id) {
       done(ms);
     };
     socket.on('message', (bytes) => bytes.readUInt16BE(0) === id && finish(performance.now() - startMs));
-    socket.send(query('www', id), port, '127.0.0.1');
+    socket.send(query('www', id), port, host);
   });
 }
 
-function askTcp(port, id) {
+function askTcp({ host, port }, id) {
   const startMs = performance.now();
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  const socket = connect({ port, host, noDelay: true });
   return new Promise((done) => {
     const timer = setTimeout(() => finish(Number.POSITIVE_INFINITY), ANSWER_MS_MAX);
     const finish = (ms) => {

@@ -11,12 +11,11 @@ export function cpuSeconds(pid) {
   return { user: Number(fields[11]) / TICKS, system: Number(fields[12]) / TICKS };
 }
 
-/** Starts a server pinned to a core; resolves with a handle that ends it. Output goes to a log file. */
-export function startPinned(core, command, args, options = {}) {
-  const child = spawn('taskset', ['-c', String(core), command, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...options,
-  });
+/** Starts a server pinned to a core, `inside` a network namespace; returns a handle that ends it. */
+export function startPinned(core, command, args, { inside, ...options } = {}) {
+  const place = inside === undefined ? [] : ['ip', 'netns', 'exec', inside];
+  const [program, ...rest] = [...place, 'taskset', '-c', String(core), command, ...args];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   let output = '';
   const keep = (data) => {
     output = (output + data).slice(-8192);
@@ -26,6 +25,7 @@ export function startPinned(core, command, args, options = {}) {
   return {
     pid: child.pid,
     output: () => output,
+    ended: () => child.exitCode !== null,
     async stop() {
       if (child.exitCode !== null) return;
       const gone = new Promise((resolve) => child.once('exit', resolve));

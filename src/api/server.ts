@@ -96,6 +96,12 @@ export interface NodeFacts {
   readonly region: string | undefined;
   readonly version: string;
   readonly tier: string;
+  /** Interfaces that are read by XDP, or should be. */
+  readonly xdp: () => readonly {
+    readonly interface: string;
+    readonly queues: number;
+    readonly problem?: string;
+  }[];
   readonly listen: readonly string[];
   readonly workers: number;
   readonly startedMs: number;

@@ -19,6 +19,7 @@ import type { ServerConfig } from '../sources/server-config.js';
 import { openApiTls } from './api-tls.js';
 import { type ApiTokens, openTokens } from './api-tokens.js';
 import type { StartProblem } from './dns-node.js';
+import type { XdpService } from './dns-xdp.js';
 import type { Log } from './log.js';
 import { VERSION } from './version.js';
 
@@ -33,6 +34,7 @@ export interface ApiParts {
   readonly control: ControlPlane;
   readonly pool: WorkerPool;
   readonly tier: string;
+  readonly xdp: XdpService | null;
   readonly listen: readonly SocketAddress[];
   readonly certificates: () => { readonly applied: number; readonly refused: number };
   readonly log: Log;
@@ -69,6 +71,7 @@ export async function startApi(
       zoneTallies: parts.zoneTallies,
       ...(parts.queryLog && { queryLog: parts.queryLog }),
       acme: () => parts.acme?.book.counts,
+      xdp: () => parts.xdp?.facts() ?? [],
       journal: () => parts.history.book.journal,
     }),
     findToken: (presented) => tokens.book.find(presented),
@@ -84,6 +87,7 @@ export async function startApi(
       region: config.node.region,
       version: VERSION,
       tier: parts.tier,
+      xdp: () => parts.xdp?.facts() ?? [],
       listen: parts.listen.map(formatListen),
       workers: parts.pool.workers,
       startedMs: Date.now(),

@@ -28,6 +28,7 @@ import type { ServerConfig } from '../sources/server-config.js';
 import { watchZones } from '../sources/zone-folder.js';
 import { openAcmeBook, startAcmeSync } from './acme.js';
 import { type ApiHandle, startApi } from './api-server.js';
+import { openXdp, type XdpService } from './dns-xdp.js';
 import { type EncryptedListening, openEncrypted } from './encrypted.js';
 import { historyModules, openHistory } from './history.js';
 import { openIdentity } from './identity.js';
@@ -82,8 +83,10 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
   if (acme && 'code' in acme) return acme;
   const book = await openHistory(config, log);
   if ('code' in book) return book;
+  const xdp = openXdp(config.dns, listen.addresses, io.tier, log);
   const parts = wire(config, log, {
     ...(acme && { acme }),
+    xdp,
     tier: io.tier,
     listen: listen.addresses,
     identity: identity.identity,
@@ -131,6 +134,7 @@ export async function startDnsNode(config: ServerConfig, log: Log): Promise<DnsN
         control,
         pool,
         tier: io.tier,
+        xdp,
         listen: listen.addresses,
         certificates: () => encrypted.reloads,
         zoneTallies: () => ({
@@ -183,6 +187,7 @@ interface Sockets {
   readonly identity: Identity;
   readonly encrypted: EncryptedListening;
   readonly acme?: AcmeBook;
+  readonly xdp: XdpService | null;
   readonly book: RevisionBook;
 }
 
@@ -297,6 +302,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     {
       log,
       identity: sockets.identity,
+      ...(sockets.xdp && { gates: sockets.xdp.gates }),
       ledger: ledgers.ledger,
       seed: () => Math.floor(Math.random() * 0x1_0000_0000),
     },
@@ -328,6 +334,7 @@ function wire(config: ServerConfig, log: Log, sockets: Sockets) {
     ledgers,
     book,
     recorder,
+    xdp: sockets.xdp,
     zones,
     plans,
     steering,
@@ -384,6 +391,7 @@ async function closeAll(
     | 'zones'
     | 'steering'
     | 'rollouts'
+    | 'xdp'
   >,
 ): Promise<void> {
   for (const watch of watches) watch.close();
@@ -394,6 +402,7 @@ async function closeAll(
   await parts.plans.close();
   await parts.zones.close();
   await parts.pool.close();
+  parts.xdp?.close();
   await parts.loader.close();
   parts.rollouts.close();
   await parts.rollouts.settled();

@@ -5,6 +5,8 @@ import type { Snapshot } from '../core/answer/snapshot.js';
 import { type DescriptorSet, descriptorsIn } from '../io/descriptor-set.js';
 import { closeLeft, wakeThread } from '../io/thread.js';
 import { ListenError } from '../io/tier.js';
+import type { XdpGates } from '../io/xdp/gates.js';
+import type { XdpQueue } from '../io/xdp/queue.js';
 import { createLedgerMemory, type LedgerMemory, type LedgerOptions } from './ledger.js';
 import type { LimitEvent } from './limit-watch.js';
 import type {
@@ -28,6 +30,8 @@ export interface PoolModules {
   readonly seed: () => number;
   /** What the node says about itself, and the keys of its cookies; see WorkerStart. */
   readonly identity?: Identity;
+  /** Network cards that workers read themselves; absent: datagrams come by sockets only. */
+  readonly gates?: XdpGates;
   /** Absent: nothing is limited, counted by zone or logged. */
   readonly ledger?: {
     readonly options: LedgerOptions;
@@ -63,6 +67,7 @@ export class WorkerPool {
   #encrypted: EncryptedOptions | undefined;
   #snapshot: Snapshot;
   #encryptedAt = -1;
+  #count = 0;
   #restarts = 0;
   #closing = false;
   #waiting: { id: number; resolve: () => void }[] = [];
@@ -81,6 +86,7 @@ export class WorkerPool {
   async start(count: number, encrypted?: EncryptedOptions): Promise<void> {
     this.#encrypted = encrypted;
     this.#encryptedAt = encrypted ? count : -1;
+    this.#count = count;
     for (let i = 0; i < (encrypted ? count + 1 : count); i++) {
       const counters = new Float64Array(new SharedArrayBuffer(COUNTER.SIZE * Float64Array.BYTES_PER_ELEMENT));
       try {
@@ -156,6 +162,7 @@ export class WorkerPool {
     const { ledger } = this.#modules;
     if (ledger) this.#ledgers[index] ??= createLedgerMemory(ledger.options);
     const memory = this.#ledgers[index];
+    const queues = this.#queuesOf(index);
     const start: WorkerStart = {
       options: this.#options,
       snapshot: this.#snapshot,
@@ -164,6 +171,7 @@ export class WorkerPool {
       seed: this.#modules.seed(),
       ...(this.#modules.identity && { identity: this.#modules.identity }),
       ...(encrypted && { encrypted }),
+      ...(queues && { queues }),
       ...(ledger &&
         memory && {
           ledger: { options: ledger.options, memory, key: [ledger.secret(), ledger.secret()] as const },
@@ -186,6 +194,7 @@ export class WorkerPool {
           slot.connections = message.connections;
           this.#slots[index] = slot;
           this.#starting.delete(starting);
+          if (queues) this.#modules.gates?.connect(queues);
           resolve();
         } else if (message.type === 'failed') {
           failure = new ListenError(message.code, message.address, message.message);
@@ -202,6 +211,7 @@ export class WorkerPool {
       });
       worker.on('exit', () => {
         if (this.#starting.delete(starting)) this.#settle();
+        if (queues) this.#modules.gates?.disconnect(queues);
         reject(failure);
         if (this.#slots[index] === slot) this.#replace(index, counters);
       });
@@ -212,6 +222,12 @@ export class WorkerPool {
     // The worker before this one may have died with a publication on its way; this one began with it.
     this.#settle();
     if (this.#closing) send(slot, { type: 'stop' });
+  }
+
+  /** The thread of the encrypted transports has none. */
+  #queuesOf(index: number): readonly XdpQueue[] | undefined {
+    if (index === this.#encryptedAt) return undefined;
+    return this.#modules.gates?.queuesOf(index, this.#count);
   }
 
   #nameOf(index: number): string {

@@ -3,6 +3,7 @@ import type { Snapshot } from '../core/answer/snapshot.js';
 import type { TrustedPrefix } from '../core/proxy-protocol/trusted.js';
 import type { DescriptorSet } from '../io/descriptor-set.js';
 import type { SocketAddress } from '../io/tier.js';
+import type { XdpQueue } from '../io/xdp/queue.js';
 import type { LedgerMemory, LedgerOptions } from './ledger.js';
 import type { LimitEvent } from './limit-watch.js';
 
@@ -57,6 +58,8 @@ export interface WorkerStart {
   readonly counters: Float64Array;
   /** Seed of the weighted choices. */
   readonly seed: number;
+  /** Receive queues of network cards that this worker serves; none where absent. */
+  readonly queues?: readonly XdpQueue[];
   /** Absent: the node says nothing about itself and makes no cookies. */
   readonly identity?: Identity;
   /** Only for the thread of the encrypted transports. */

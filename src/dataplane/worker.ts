@@ -76,6 +76,7 @@ async function main(start: Omit<WorkerStart, 'snapshot'>, first: Snapshot): Prom
   if (tier.wakeFd < 0) port.on('message', receive);
   try {
     for (const address of options.listen) await tier.listen(address, datagrams, passages ?? tcp);
+    if (start.queues) tier.serveQueues(start.queues, datagrams);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     say({ type: 'failed', code: error.code, address: error.address, message: error.message });

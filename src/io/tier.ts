@@ -1,4 +1,5 @@
 import type { DescriptorSet } from './descriptor-set.js';
+import type { XdpQueue } from './xdp/queue.js';
 
 /**
  * What the data plane needs of the operating system. Two tiers offer it: `batched/` (Linux, system calls by
@@ -78,6 +79,8 @@ export interface Tier {
   readonly name: 'batched' | 'portable';
   /** Binds UDP and TCP to one address. Throws ListenError. */
   listen(address: SocketAddress, datagrams: DatagramHandler, streams: StreamHandler): Promise<SocketAddress>;
+  /** Serves receive queues of network cards too; they stay their owner's. Batched tier only. */
+  serveQueues(queues: readonly XdpQueue[], datagrams: DatagramHandler): void;
   /** Serves until `stop()`. In the batched tier the thread is blocked meanwhile. */
   run(): Promise<void>;
   /** From within a handler or event. Closes all sockets; `run` returns. */

@@ -59,6 +59,12 @@ export interface MetricSources {
         readonly ageSeconds: number;
       }
     | undefined;
+  /** Interfaces that are read by XDP, or should be. */
+  readonly xdp?: () => readonly {
+    readonly interface: string;
+    readonly queues: number;
+    readonly ignored: number;
+  }[];
   /** ACME accounts and challenges; undefined where there are none. */
   readonly acme?: () =>
     | {
@@ -107,6 +113,7 @@ export function createDnsMetrics(sources: MetricSources): Registry {
   health(registry, sources);
   aliases(registry, sources);
   acme(registry, sources);
+  xdp(registry, sources);
   journalMetrics(registry, () => sources.journal?.());
   scalingMetrics(registry, () => sources.scaling?.() ?? NO_SCALING);
   return registry;
@@ -204,6 +211,20 @@ function control(registry: Registry, sources: MetricSources): void {
   gauge(registry, 'geo_problems', 'Geo database files that were refused.', [], () => [
     [{}, sources.geo().problems.length],
   ]);
+}
+
+function xdp(registry: Registry, sources: MetricSources): void {
+  const facts = () => sources.xdp?.() ?? [];
+  gauge(registry, 'dns_xdp_queues', 'Receive queues read by XDP; 0: refused.', ['interface'], () =>
+    facts().map((fact) => [{ interface: fact.interface }, fact.queues]),
+  );
+  counter(
+    registry,
+    'dns_xdp_ignored_total',
+    'Datagrams without a query, dropped by the XDP program.',
+    ['interface'],
+    () => facts().map((fact) => [{ interface: fact.interface }, fact.ignored]),
+  );
 }
 
 function acme(registry: Registry, sources: MetricSources): void {

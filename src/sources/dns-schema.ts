@@ -36,6 +36,26 @@ const Udp = Type.Object(
   section,
 );
 
+const Xdp = Type.Object(
+  {
+    interfaces: Type.Array(
+      Type.String({ pattern: '^(?!\\.{1,2}$)[^/\\s]{1,15}$', title: 'the name of a network interface' }),
+      {
+        maxItems: 16,
+        default: [],
+        description:
+          'Network interfaces whose DNS datagrams are taken before the kernel looks at them (AF_XDP).',
+      },
+    ),
+    mode: choice(
+      ['auto', 'native', 'generic'],
+      'auto',
+      "Where they are taken: in the card's driver (`native`), above it (`generic`, slower, every driver), or as far down as the driver can.",
+    ),
+  },
+  section,
+);
+
 const Identity = Type.Object(
   {
     nsid: identity("Name server identifier (RFC 5001), given to who asks; by default the node's name."),
@@ -154,6 +174,7 @@ export const Dns = Type.Object(
       'auto',
       'How datagrams are read: `batched` needs Linux and koffi; `auto` takes it where it works.',
     ),
+    xdp: Xdp,
     tcp: Tcp,
     udp: Udp,
     identity: Identity,

@@ -23,6 +23,11 @@ export interface ServerConfig {
     readonly listen: readonly ListenAddress[];
     readonly workers: number;
     readonly io: ServerFile['dns']['io'];
+    /** Interfaces that are read by AF_XDP; none twice. */
+    readonly xdp: {
+      readonly interfaces: readonly string[];
+      readonly mode: ServerFile['dns']['xdp']['mode'];
+    };
     readonly tcp: {
       readonly maxConnections: number;
       readonly idleTimeoutMs: number;
@@ -218,6 +223,7 @@ function dnsOf(
     listen: listensOf('dns.listen', dns.listen, report),
     workers: dns.workers ?? Math.min(Math.max(Math.floor(cores), 1), WORKERS_MAX),
     io: dns.io,
+    xdp: xdpOf(dns, report),
     tcp: {
       maxConnections: dns.tcp.max_connections,
       idleTimeoutMs,
@@ -239,6 +245,18 @@ function dnsOf(
     ...(dns.rate_limit.enabled && { rateLimit }),
     proxies: prefixesOf('dns.proxy_protocol.from', dns.proxy_protocol.from, report),
   };
+}
+
+function xdpOf({ xdp, io }: ServerFile['dns'], report: Report): ServerConfig['dns']['xdp'] {
+  const { interfaces, mode } = xdp;
+  for (const [index, name] of interfaces.entries()) {
+    if (interfaces.indexOf(name) < index)
+      report('dns.xdp.interfaces', `${name} is already in this list`, index);
+  }
+  if (interfaces.length > 0 && io === 'portable') {
+    report('dns.xdp.interfaces', 'must be empty with dns.io: portable');
+  }
+  return { interfaces, mode };
 }
 
 function rateLimitOf(limit: ServerFile['dns']['rate_limit'], report: Report): RateLimitConfig {

@@ -139,6 +139,7 @@ export async function apiOn(
       region: 'eu',
       version: '1.2.3',
       tier: 'portable',
+      xdp: () => [],
       listen: ['127.0.0.1:5300'],
       workers: 1,
       startedMs: Date.now(),

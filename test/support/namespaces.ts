@@ -31,6 +31,8 @@ export interface LinkEnd {
   readonly device: string;
   /** With its prefix length, such as 10.77.1.52/31. */
   readonly address?: string;
+  /** To receive and to send; 1 where absent. */
+  readonly queues?: number;
 }
 
 const PREFIX = 'meridian-test-';
@@ -67,8 +69,8 @@ export class Namespaces {
   /** Connects two namespaces; neither end is ever seen on the host. */
   link(a: LinkEnd, b: LinkEnd): void {
     const [first, second] = [a, b].map(({ namespace }) => `${this.#prefix}${namespace}`) as [string, string];
-    const peer = ['peer', 'name', b.device, 'netns', second];
-    ip(['link', 'add', 'name', a.device, 'netns', first, 'type', 'veth', ...peer]);
+    const peer = ['peer', 'name', b.device, 'netns', second, ...queuesOf(b)];
+    ip(['link', 'add', 'name', a.device, 'netns', first, ...queuesOf(a), 'type', 'veth', ...peer]);
     for (const { namespace, device, address } of [a, b]) {
       if (address !== undefined) this.ip(namespace, `addr add ${address} dev ${device}`);
       this.ip(namespace, `link set dev ${device} up`);
@@ -86,6 +88,10 @@ export class Namespaces {
     for (const name of this.#names) remove(`${this.#prefix}${name}`);
     this.#names.clear();
   }
+}
+
+function queuesOf({ queues }: LinkEnd): readonly string[] {
+  return queues === undefined ? [] : ['numrxqueues', `${queues}`, 'numtxqueues', `${queues}`];
 }
 
 /** Of runs that are over: whoever was killed had no time to tidy up. */

@@ -36,6 +36,14 @@ const Status = Type.Object({
   uptime_seconds: Type.Number(),
   listen: Type.Array(Type.String()),
   io: Type.String(),
+  xdp: Type.Array(
+    Type.Object({
+      interface: Type.String(),
+      queues: Type.Integer({ description: 'Receive queues that are read; 0 where it could not be taken.' }),
+      problem: Type.Optional(Type.String()),
+    }),
+    { description: 'Network interfaces whose datagrams come by XDP, or should.' },
+  ),
   workers: Type.Integer(),
   snapshot: Type.Object({ id: Type.Integer(), published: Type.String() }),
   problems: Type.Array(Type.String(), { description: 'Mistakes in the zone files on disk.' }),
@@ -72,6 +80,11 @@ export const statusRoutes: FastifyPluginAsyncTypebox<ApiModules> = async (app, m
     uptime_seconds: Math.round((Date.now() - node.startedMs) / 1000),
     listen: [...node.listen],
     io: node.tier,
+    xdp: node.xdp().map(({ interface: name, queues, problem }) => ({
+      interface: name,
+      queues,
+      ...(problem && { problem }),
+    })),
     workers: node.workers,
     snapshot: { id: control.snapshot.id, published: new Date(control.publishedMs).toISOString() },
     problems: [...control.problems],

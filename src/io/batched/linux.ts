@@ -29,9 +29,15 @@ export interface Linux {
   fcntl(fd: number, command: number, argument: number): number;
   splice(from: number, fromOffset: null, to: number, toOffset: null, length: number, flags: number): number;
   read(fd: number, buffer: number, length: number): number;
+  /** Readable and writable memory: a part of `fd`, shared, or fresh zeroed memory where `fd` is -1. Address, or -1. */
+  mmap(fd: number, length: number, offset: number): number;
+  munmap(address: number, length: number): number;
+  bpf(command: number, attributes: number, length: number): number;
   errno(): number;
   /** Zeroed memory that both sides see. It is never freed: tiers live as long as their thread. */
   allocate(bytes: number): NativeMemory;
+  /** The memory at an address. Whoever unmaps it while somebody looks at it ends the process. */
+  view(address: number, bytes: number): ArrayBuffer;
 }
 
 export interface NativeMemory {
@@ -39,9 +45,9 @@ export interface NativeMemory {
   readonly buffer: ArrayBuffer;
 }
 
-export const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
-export const SOCK = { STREAM: 1, DGRAM: 2, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
-export const SOL = { IP: 0, SOCKET: 1, TCP: 6, IPV6: 41 } as const;
+export const AF = { UNIX: 1, INET: 2, INET6: 10, XDP: 44 } as const;
+export const SOCK = { STREAM: 1, DGRAM: 2, RAW: 3, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;
+export const SOL = { IP: 0, SOCKET: 1, TCP: 6, IPV6: 41, XDP: 283 } as const;
 export const SO = {
   REUSEADDR: 2,
   ERROR: 4,
@@ -49,6 +55,8 @@ export const SO = {
   SNDBUF: 7,
   RCVBUF: 8,
   REUSEPORT: 15,
+  SNDBUFFORCE: 32,
+  RCVBUFFORCE: 33,
   RCVTIMEO: 20,
   ATTACH_FILTER: 26,
 } as const;
@@ -73,21 +81,34 @@ export const EPOLL = {
 } as const;
 export const ERRNO: Readonly<Record<number, string>> = {
   1: 'EPERM',
+  2: 'ENOENT',
   4: 'EINTR',
   11: 'EAGAIN',
+  12: 'ENOMEM',
   13: 'EACCES',
+  16: 'EBUSY',
+  19: 'ENODEV',
+  22: 'EINVAL',
   24: 'EMFILE',
   32: 'EPIPE',
+  38: 'ENOSYS',
+  95: 'EOPNOTSUPP',
   97: 'EAFNOSUPPORT',
   98: 'EADDRINUSE',
   99: 'EADDRNOTAVAIL',
   101: 'ENETUNREACH',
   103: 'ECONNABORTED',
   104: 'ECONNRESET',
+  105: 'ENOBUFS',
   110: 'ETIMEDOUT',
   111: 'ECONNREFUSED',
   113: 'EHOSTUNREACH',
 };
+/** Number of the system call bpf(2), which the C library has no function for. */
+const BPF_CALL = process.arch === 'x64' ? 321 : 280;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED_POPULATE = 0x8001;
+const MAP_PRIVATE_ANONYMOUS_POPULATE = 0x8022;
 export const EAGAIN = 11;
 export const EINTR = 4;
 export const EINPROGRESS = 115;
@@ -111,6 +132,8 @@ export function loadLinux(): Linux | { readonly unavailable: string } {
 
 function bindCalls(koffi: typeof import('koffi')): Linux {
   const libc = koffi.load('libc.so.6');
+  const mmap = libc.func('intptr_t mmap(void*, size_t, int, int, int, int64_t)');
+  const syscall = libc.func('long syscall(long, long, void*, long)');
   return {
     socket: libc.func('int socket(int, int, int)'),
     setsockopt: libc.func('int setsockopt(int, int, int, void*, uint)'),
@@ -134,6 +157,12 @@ function bindCalls(koffi: typeof import('koffi')): Linux {
     fcntl: libc.func('int fcntl(int, int, int)'),
     splice: libc.func('long splice(int, void*, int, void*, size_t, uint)'),
     read: libc.func('long read(int, void*, size_t)'),
+    mmap: (fd, length, offset) => {
+      const flags = fd < 0 ? MAP_PRIVATE_ANONYMOUS_POPULATE : MAP_SHARED_POPULATE;
+      return Number(mmap(null, length, PROT_READ_WRITE, flags, fd, offset));
+    },
+    munmap: libc.func('int munmap(uintptr_t, size_t)'),
+    bpf: (command, attributes, length) => syscall(BPF_CALL, command, attributes, length),
     errno: () => koffi.errno(),
     allocate(bytes) {
       const pointer: unknown = koffi.alloc('uint8', bytes);
@@ -141,5 +170,6 @@ function bindCalls(koffi: typeof import('koffi')): Linux {
       new Uint8Array(buffer).fill(0);
       return { address: Number(koffi.address(pointer)), buffer };
     },
+    view: (address, bytes) => koffi.view(address, bytes),
   };
 }

@@ -98,9 +98,8 @@ function configure(
     setOption(linux, fd, SOL.SOCKET, SO.REUSEADDR, 1);
     return;
   }
-  // The kernel caps these at net.core.[rw]mem_max; less is no error.
-  setOption(linux, fd, SOL.SOCKET, SO.RCVBUF, UDP_BUFFER_BYTES);
-  setOption(linux, fd, SOL.SOCKET, SO.SNDBUF, UDP_BUFFER_BYTES);
+  setBuffer(linux, fd, SO.RCVBUFFORCE, SO.RCVBUF);
+  setBuffer(linux, fd, SO.SNDBUFFORCE, SO.SNDBUF);
   check(linux, address, setTimeval(linux, fd, SO.RCVTIMEO, UDP_WAIT_MICROSECONDS), 'set a timeout on');
   // Don't fragment, and believe no path MTU that anybody on the way claims (RFC 9715 §3.1). It also spares the
   // kernel the choice of an IP ID for each answer.
@@ -108,6 +107,12 @@ function configure(
   if (!isWildcard(address)) return;
   const [level, option] = v6 ? [SOL.IPV6, IPV6_RECVPKTINFO] : [SOL.IP, IP_PKTINFO];
   check(linux, address, setOption(linux, fd, level, option, 1), 'learn destination addresses on');
+}
+
+/** With CAP_NET_ADMIN as large as we want; without, the kernel caps it at `net.core.[rw]mem_max`, which is no error. */
+function setBuffer(linux: Linux, fd: number, forced: number, asked: number): void {
+  if (setOption(linux, fd, SOL.SOCKET, forced, UDP_BUFFER_BYTES) === 0) return;
+  setOption(linux, fd, SOL.SOCKET, asked, UDP_BUFFER_BYTES);
 }
 
 function check(linux: Linux, address: SocketAddress, result: number, doing: string): number {

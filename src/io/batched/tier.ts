@@ -7,6 +7,8 @@ import type {
   TierEvents,
   TierOptions,
 } from '../tier.js';
+import { XdpListener } from '../xdp/listener.js';
+import type { XdpQueue } from '../xdp/queue.js';
 import { DatagramListener } from './datagram-listener.js';
 import { DatagramBatch } from './datagrams.js';
 import { EPOLL, type Linux } from './linux.js';
@@ -34,6 +36,7 @@ export class BatchedTier implements Tier {
   readonly #buffers: StreamBuffers;
   readonly #udp: DatagramListener[] = [];
   readonly #listeners: StreamListener[] = [];
+  readonly #queues: XdpListener[] = [];
   #stopped = false;
   #nextTick: number;
 
@@ -73,6 +76,12 @@ export class BatchedTier implements Tier {
     return bound;
   }
 
+  serveQueues(queues: readonly XdpQueue[], datagrams: DatagramHandler): void {
+    const { datagramMax } = this.#options;
+    const modules = { linux: this.#linux, poller: this.#poller, handler: datagrams, datagramMax };
+    for (const queue of queues) this.#queues.push(new XdpListener(queue, modules));
+  }
+
   async run(): Promise<void> {
     try {
       while (!this.#stopped) this.turn(TICK_MS);
@@ -93,6 +102,8 @@ export class BatchedTier implements Tier {
     const now = this.#now();
     if (now < this.#nextTick) return;
     this.#nextTick = now + TICK_MS;
+    // Answers that a card had no room for.
+    for (const queue of this.#queues) queue.serve();
     this.#events.tick(now);
   }
 
@@ -118,6 +129,7 @@ export class BatchedTier implements Tier {
   #close(): void {
     for (const listener of this.#udp) listener.close();
     for (const listener of this.#listeners) listener.close();
+    for (const queue of this.#queues) queue.close();
     this.#poller.remove(this.wakeFd);
     this.#linux.close(this.wakeFd);
     this.#poller.close();

@@ -58,6 +58,10 @@ export class PortableTier implements Tier {
     return bound;
   }
 
+  serveQueues(): void {
+    throw new Error('the portable tier has no XDP');
+  }
+
   async run(): Promise<void> {
     const timer = setInterval(() => this.#events.tick(this.#now()), TICK_MS);
     await this.#finished;

@@ -116,3 +116,15 @@ describe.each(UNITS)('deploy/systemd/%s', (unit) => {
     expect(said).toEqual([]);
   });
 });
+
+describe('deploy/systemd/meridian-dns-xdp.conf', () => {
+  it('gives what docs/xdp.md says is needed, as rights of an ordinary user', () => {
+    const lines = read('deploy/systemd/meridian-dns-xdp.conf').split('\n');
+    const needed = /^\| capabilities \| (.*?), in /m.exec(read('docs/xdp.md'))?.[1];
+    const rights = [...(needed ?? '').matchAll(/`(CAP_\w+)`/g)].map(([, name]) => name).join(' ');
+    expect(lines).toContain(`AmbientCapabilities=${rights}`);
+    expect(lines).toContain(`CapabilityBoundingSet=${rights}`);
+    for (const line of ['LimitMEMLOCK=infinity', 'RestrictAddressFamilies=AF_XDP', 'SystemCallFilter=bpf'])
+      expect(lines).toContain(line);
+  });
+});

@@ -34,6 +34,7 @@ const DEFAULTS: ServerConfig = {
     ],
     workers: 3,
     io: 'auto',
+    xdp: { interfaces: [], mode: 'auto' },
     tcp: {
       maxConnections: 1024,
       idleTimeoutMs: 10_000,
@@ -74,7 +75,8 @@ node: { name: dns-eu-1, region: eu-west }
 dns:
   listen: [ "192.0.2.53:53" ]
   workers: 2
-  io: portable
+  io: batched
+  xdp: { interfaces: [ eth0, eth1 ], mode: native }
   tcp: { max_connections: 10, idle_timeout: 30s }
   udp: { max_size: 1400 }
   identity: { nsid: eu-1, version: off, id: off }
@@ -99,7 +101,8 @@ log: { level: debug }
       dns: {
         listen: [{ host: '192.0.2.53', port: 53 }],
         workers: 2,
-        io: 'portable',
+        io: 'batched',
+        xdp: { interfaces: ['eth0', 'eth1'], mode: 'native' },
         tcp: {
           maxConnections: 10,
           idleTimeoutMs: 30_000,
@@ -170,6 +173,22 @@ log: { level: debug }
     [NODE, 'dns: { workers: two }', 'dns.workers: must be a whole number from 1 to 256, not "two"'],
     [NODE, 'dns: { io: fast }', 'dns.io: must be one of auto, batched, portable, not "fast"'],
     [NODE, 'dns: { listen: [] }', 'dns.listen: must have at least 1 item'],
+    [
+      NODE,
+      'dns: { xdp: { interfaces: [ eth0, eth0 ] } }',
+      '2:35: dns.xdp.interfaces[1]: eth0 is already in this list',
+    ],
+    [
+      NODE,
+      'dns: { io: portable, xdp: { interfaces: [ eth0 ] } }',
+      'dns.xdp.interfaces: must be empty with dns.io: portable',
+    ],
+    [NODE, 'dns: { xdp: { interfaces: [ a/b ] } }', 'interfaces[0]: must be the name of a network interface'],
+    [NODE, 'dns: { xdp: { interfaces: [ "" ] } }', 'interfaces[0]: must be the name of a network interface'],
+    [NODE, 'dns: { xdp: { interfaces: [ sixteen-letters- ] } }', 'must be the name of a network interface'],
+    [NODE, 'dns: { xdp: { interfaces: [ "." ] } }', 'must be the name of a network interface'],
+    [NODE, 'dns: { xdp: { interfaces: [ ".." ] } }', 'must be the name of a network interface'],
+    [NODE, 'dns: { xdp: { mode: fast } }', 'dns.xdp.mode: must be one of auto, native, generic'],
     [
       NODE,
       'dns: { listen: [ "127.0.0.1:1", "localhost:53" ] }',
@@ -278,6 +297,9 @@ describe('the environment', () => {
     ['MERIDIAN_DNS_LISTEN', '127.0.0.1:1, [::1]:2', (c) => c.dns.listen.map(({ port }) => port), [1, 2]],
     ['MERIDIAN_DNS_WORKERS', '7', (c) => c.dns.workers, 7],
     ['MERIDIAN_DNS_IO', 'batched', (c) => c.dns.io, 'batched'],
+    ['MERIDIAN_DNS_XDP_INTERFACES', 'eth0, eth1', (c) => c.dns.xdp.interfaces, ['eth0', 'eth1']],
+    ['MERIDIAN_DNS_XDP_INTERFACES', '', (c) => c.dns.xdp.interfaces, []],
+    ['MERIDIAN_DNS_XDP_MODE', 'generic', (c) => c.dns.xdp.mode, 'generic'],
     ['MERIDIAN_DNS_TCP_MAX_CONNECTIONS', '9', (c) => c.dns.tcp.maxConnections, 9],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '1m', (c) => c.dns.tcp.idleTimeoutMs, 60_000],
     ['MERIDIAN_DNS_TCP_IDLE_TIMEOUT', '5', (c) => c.dns.tcp.idleTimeoutMs, 5000],
