@@ -49,3 +49,20 @@ export function skipValue(view: DataView, start: number, end: number): number {
   }
   return i;
 }
+
+/** A hash of `view[start, end)`, which are at least four bytes. Who wants bytes with the same hash finds them. */
+export function hashWords(view: DataView, start: number, end: number): number {
+  const last = end - 4;
+  let hash = end - start;
+  for (let i = start; i < last; i += 4) hash = Math.imul(hash ^ view.getInt32(i, true), 0x9e3779b1);
+  return Math.imul(hash ^ view.getInt32(last, true), 0x9e3779b1);
+}
+
+/** True if all of `whole`, at least four bytes, stands in `view` from `start` on. */
+export function sameWords(whole: DataView, view: DataView, start: number): boolean {
+  const last = whole.byteLength - 4;
+  for (let i = 0; i < last; i += 4) {
+    if (whole.getInt32(i, true) !== view.getInt32(start + i, true)) return false;
+  }
+  return whole.getInt32(last, true) === view.getInt32(start + last, true);
+}
