@@ -1,8 +1,8 @@
-import { copyText, latin1View, putText } from './ascii.js';
+import { copyText, latin1Bytes, putText } from './ascii.js';
 
 /** Hosts whose tails are kept; clients choose what they ask for. */
 const HOSTS_MAX = 256;
-const FOR = latin1View('X-Forwarded-For: ');
+const FOR = latin1Bytes('X-Forwarded-For: ');
 /** Room for that and for the marks around an IPv6 address. */
 const FRONT_BYTES = 32;
 
@@ -12,21 +12,21 @@ const FRONT_BYTES = 32;
  */
 export class ForwardedTail {
   readonly minor: number;
-  readonly #middle: DataView;
-  readonly #end: DataView;
+  readonly #middle: Uint8Array;
+  readonly #end: Uint8Array;
 
   constructor(host: string, minor: number, proto: string, via: string) {
     this.minor = minor;
     const quotedHost = quoted(host);
-    this.#middle = latin1View(
+    this.#middle = latin1Bytes(
       `\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Host: ${host}\r\nForwarded: for=`,
     );
-    this.#end = latin1View(`;host=${quotedHost};proto=${proto}\r\nVia: 1.${minor} ${via}\r\n\r\n`);
+    this.#end = latin1Bytes(`;host=${quotedHost};proto=${proto}\r\nVia: 1.${minor} ${via}\r\n\r\n`);
   }
 
   /** At least as many bytes as it takes with this address. */
   room(address: string): number {
-    return FRONT_BYTES + 2 * address.length + this.#middle.byteLength + this.#end.byteLength;
+    return FRONT_BYTES + 2 * address.length + this.#middle.length + this.#end.length;
   }
 
   /** Writes it to `out`, from `start`; where it ends. */

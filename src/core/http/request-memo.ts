@@ -1,5 +1,6 @@
 import { Head } from './head.js';
 import type { RequestFacts } from './hygiene.js';
+import { ResponseMemo } from './response-memo.js';
 import type { UsualRequest } from './usual-request.js';
 import { hashWords, sameWords, viewOf } from './words.js';
 
@@ -7,8 +8,8 @@ import { hashWords, sameWords, viewOf } from './words.js';
 export const KNOWN_BYTES_MAX = 1024;
 /** Shorter ones are no heads. */
 const KNOWN_BYTES_MIN = 16;
-/** Heads that are known at once; each costs 5 KiB at most. */
-const SLOTS = 256;
+/** Heads that are known at once; each costs 10 KiB at most, with the response to it. */
+const SLOTS = 128;
 
 /** What comes of a head, as long as the configuration stays. */
 export interface KnownRequest<T> {
@@ -20,6 +21,7 @@ export interface KnownRequest<T> {
   readonly target: T | null;
   /** What endpoints get of it; null where that is made each time. */
   readonly usual: UsualRequest | null;
+  readonly responses: ResponseMemo;
 }
 
 /**
@@ -61,12 +63,24 @@ export class RequestMemo<T> {
   }
 
   /** Remembers what `wants` said yes to; `head` is the one that was read. */
-  learn(head: Head, length: number, of: Pick<KnownRequest<T>, 'facts' | 'target' | 'usual'>): void {
-    const bytes = head.bytes.slice(head.base, head.base + length);
+  learn(
+    head: Head,
+    length: number,
+    { facts, target, usual }: Pick<KnownRequest<T>, 'facts' | 'target' | 'usual'>,
+  ): void {
+    // Not by `slice`, which makes no copy of a Buffer.
+    const bytes = new Uint8Array(head.bytes.subarray(head.base, head.base + length));
     const own = new Head('request');
     if (own.parse(bytes, 0, length) !== length) return;
     this.#views[this.#slot] = new DataView(bytes.buffer);
-    this.#known[this.#slot] = { head: own, length, ...of };
+    this.#known[this.#slot] = {
+      head: own,
+      length,
+      facts,
+      target,
+      usual,
+      responses: new ResponseMemo(),
+    };
     this.#isRepeated = false;
   }
 }

@@ -4,7 +4,7 @@
  * for byte, in their order.
  */
 
-import { copyBytes, copyText, latin1View, putText } from './ascii.js';
+import { copyBytes, copyText, latin1Bytes, putText } from './ascii.js';
 import { FIELD } from './field.js';
 import type { FieldEdits } from './field-edits.js';
 import { type ForwardedTails, quoted } from './forwarded-tail.js';
@@ -82,8 +82,7 @@ export function usualRequest(
   const host = facts.host ?? defaultHost;
   const length = writeFront(scratch, head, facts, { host, edits: null, room: scratch.length });
   if (length < 0) return null;
-  const front = new DataView(scratch.slice(0, length).buffer);
-  return new UsualRequest(front, context.tails.find(host, head.minor));
+  return new UsualRequest(scratch.slice(0, length), context.tails.find(host, head.minor));
 }
 
 /** The request line, Host and the client's own fields; where they end, -1 if they take more than `room`. */
@@ -152,7 +151,7 @@ export function writeResponseHead(
   const fields = status < 200 ? null : edits;
   const tail = responseTail(head, facts, context, fields);
   const reasonBytes = head.reasonEnd - head.reasonStart;
-  if (FRONT_BYTES + reasonBytes + head.fieldBytes + tail.byteLength > out.length) return -1;
+  if (FRONT_BYTES + reasonBytes + head.fieldBytes + tail.length > out.length) return -1;
   let at = putText(out, 0, 'HTTP/1.1 ');
   out[at++] = 48 + Math.trunc(status / 100);
   out[at++] = 48 + (Math.trunc(status / 10) % 10);
@@ -166,7 +165,7 @@ export function writeResponseHead(
 }
 
 /** There are few different ones: by the answers to the questions that `responseTail` asks. */
-const usualTails: DataView[] = [];
+const usualTails: Uint8Array[] = [];
 let usualVia = '';
 
 function responseTail(
@@ -174,20 +173,20 @@ function responseTail(
   facts: ResponseFacts,
   context: ReplyContext,
   fields: FieldEdits | null,
-): DataView {
+): Uint8Array {
   const { status } = facts;
   // A response to HEAD keeps its Transfer-Encoding, since it describes what GET would have got.
   const encoded =
     head.find(FIELD.transferEncoding) >= 0 && !context.http10 && status >= 200 && status !== 204;
   const closes = context.close && status >= 200;
   const usual = facts.upgrade === null && fields === null && context.received === undefined;
-  if (!usual) return latin1View(responseTailText(head, facts, context, { encoded, closes, fields }));
+  if (!usual) return latin1Bytes(responseTailText(head, facts, context, { encoded, closes, fields }));
   if (usualVia !== context.via) {
     usualVia = context.via;
     usualTails.length = 0;
   }
   const which = (encoded ? 1 : 0) + (closes ? 2 : 0) + (context.http10 ? 4 : 0) + 8 * head.minor;
-  usualTails[which] ??= latin1View(responseTailText(head, facts, context, { encoded, closes, fields }));
+  usualTails[which] ??= latin1Bytes(responseTailText(head, facts, context, { encoded, closes, fields }));
   return usualTails[which];
 }
 

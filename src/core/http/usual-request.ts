@@ -3,10 +3,10 @@ import type { ForwardedTail } from './forwarded-tail.js';
 
 /** The head of a request as endpoints get it: the same from all clients, but for their addresses. */
 export class UsualRequest {
-  readonly #front: DataView;
+  readonly #front: Uint8Array;
   readonly #tail: ForwardedTail;
 
-  constructor(front: DataView, tail: ForwardedTail) {
+  constructor(front: Uint8Array, tail: ForwardedTail) {
     this.#front = front;
     this.#tail = tail;
   }

@@ -364,6 +364,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     const key = sticky === null ? hashed : sticky.keyOf(head, clientAddress, hashed);
     const coding = route.compression === null ? null : route.compression.choose(head);
     if (translated) this.#translate();
+    else this.#exchange.responses = known === null ? null : known.responses;
     const exchange = this.#running;
     exchange.begin(facts, route, length, key, coding);
     if (this.#phase === 'exchange') this.deadlineMs = exchange.deadlineMs;
