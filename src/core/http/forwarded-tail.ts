@@ -1,8 +1,8 @@
-import { copyBytes, latin1Bytes, putText } from './ascii.js';
+import { copyText, latin1Bytes, putText } from './ascii.js';
 
 /** Hosts whose tails are kept; clients choose what they ask for. */
 const HOSTS_MAX = 256;
-const FOR = 'X-Forwarded-For: ';
+const FOR = latin1Bytes('X-Forwarded-For: ');
 /** Room for that and for the marks around an IPv6 address. */
 const FRONT_BYTES = 32;
 
@@ -31,12 +31,12 @@ export class ForwardedTail {
 
   /** Writes it to `out`, from `start`; where it ends. */
   write(out: Uint8Array, start: number, address: string): number {
-    let at = putText(out, putText(out, start, FOR), address);
-    at = copyBytes(out, at, this.#middle, 0, this.#middle.length);
+    let at = putText(out, copyText(out, start, FOR), address);
+    at = copyText(out, at, this.#middle);
     at = address.includes(':')
       ? putText(out, putText(out, putText(out, at, '"['), address), ']"')
       : putText(out, at, address);
-    return copyBytes(out, at, this.#end, 0, this.#end.length);
+    return copyText(out, at, this.#end);
   }
 }
 

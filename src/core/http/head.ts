@@ -21,6 +21,7 @@ import {
 } from './ascii.js';
 import { fieldId } from './field.js';
 import type { RefusalCode } from './refusal.js';
+import { skipValue, viewOf } from './words.js';
 
 export const HEAD_BYTES_MAX = 32 * 1024;
 export const HEADERS_MAX = 100;
@@ -174,6 +175,7 @@ export class Head {
    */
   #plainLines(limit: number): boolean {
     const { bytes, base } = this;
+    const view = viewOf(bytes);
     let i = base + this.#line;
     for (;;) {
       const start = i;
@@ -183,6 +185,7 @@ export class Head {
       const nameEnd = i++;
       while (i < limit && isBlank(bytes[i]!)) i++;
       const valueStart = i;
+      i = skipValue(view, i, limit);
       while (i < limit && FIELD_VALUE[bytes[i]!] === 1) i++;
       if (i + 1 >= limit || bytes[i] !== CR || bytes[i + 1] !== LF) return false;
       let valueEnd = i;

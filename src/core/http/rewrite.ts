@@ -4,13 +4,14 @@
  * for byte, in their order.
  */
 
-import { copyBytes, latin1Bytes, putText } from './ascii.js';
+import { copyBytes, copyText, latin1Bytes, putText } from './ascii.js';
 import { FIELD } from './field.js';
 import type { FieldEdits } from './field-edits.js';
 import { type ForwardedTails, quoted } from './forwarded-tail.js';
 import type { Head } from './head.js';
 import type { RequestFacts, ResponseFacts } from './hygiene.js';
 import type { RequestEdits } from './request-rewrite.js';
+import { UsualRequest } from './usual-request.js';
 
 const SP = 32;
 /** Room for what stands around method, target, host and reason in the first lines. */
@@ -56,27 +57,60 @@ export function writeRequestHead(
   edits: RequestEdits | null = null,
 ): number {
   const host = facts.host ?? defaultHost;
-  const target = edits === null ? facts.target.forwarded : edits.forwarded;
   const fields = edits === null ? null : edits.fields;
   const { clientAddress } = context;
   const usual = isUsual(facts, context, fields) ? context.tails.find(host, head.minor) : null;
   const other = usual === null ? requestTail(head, facts, host, context, fields) : '';
   const tailRoom = usual === null ? other.length : usual.room(clientAddress);
+  const at = writeFront(out, head, facts, { host, edits, room: out.length - tailRoom });
+  if (at < 0) return -1;
+  return usual === null ? putText(out, at, other) : usual.write(out, at, clientAddress);
+}
+
+/**
+ * What `writeRequestHead` writes without edits, for requests with this very head from any client that is not trusted; null if that is
+ * not the same for all of them. `scratch`: memory to write in.
+ */
+export function usualRequest(
+  scratch: Uint8Array,
+  head: Head,
+  facts: RequestFacts,
+  context: ForwardContext,
+  defaultHost: string,
+): UsualRequest | null {
+  if (!isUsual(facts, context, null)) return null;
+  const host = facts.host ?? defaultHost;
+  const length = writeFront(scratch, head, facts, { host, edits: null, room: scratch.length });
+  if (length < 0) return null;
+  return new UsualRequest(scratch.slice(0, length), context.tails.find(host, head.minor));
+}
+
+/** The request line, Host and the client's own fields; where they end, -1 if they take more than `room`. */
+function writeFront(
+  out: Uint8Array,
+  head: Head,
+  facts: RequestFacts,
+  {
+    host,
+    edits,
+    room,
+  }: { readonly host: string; readonly edits: RequestEdits | null; readonly room: number },
+): number {
+  const target = edits === null ? facts.target.forwarded : edits.forwarded;
   const newHost = edits === null ? host : (edits.host ?? host);
   const front = facts.method.length + target.length + newHost.length + FRONT_BYTES;
-  if (front + head.fieldBytes + tailRoom > out.length) return -1;
+  if (front + head.fieldBytes > room) return -1;
   let at = putText(out, 0, facts.method);
   out[at++] = SP;
   at = putText(out, at, target);
   at = putText(out, at, ' HTTP/1.1\r\nHost: ');
   at = putText(out, at, newHost);
   at = putText(out, at, facts.framing.kind === 'chunked' ? '\r\nTransfer-Encoding: chunked\r\n' : '\r\n');
-  at = copyFields(out, at, head, {
+  return copyFields(out, at, head, {
     named: facts.connection.named,
     dropped: droppedFromRequest,
-    edits: fields,
+    edits: edits === null ? null : edits.fields,
   });
-  return usual === null ? putText(out, at, other) : usual.write(out, at, clientAddress);
 }
 
 /** Nothing about the request or its route changes the fields that requests to its host get. */
@@ -127,7 +161,7 @@ export function writeResponseHead(
   at = putText(out, at, '\r\n');
   const dropped = status < 200 || status === 204 ? droppedWithoutBody : droppedFromResponse;
   at = copyFields(out, at, head, { named: facts.connection.named, dropped, edits: fields });
-  return copyBytes(out, at, tail, 0, tail.length);
+  return copyText(out, at, tail);
 }
 
 /** There are few different ones: by the answers to the questions that `responseTail` asks. */

@@ -286,7 +286,7 @@ export class Attempts implements PoolWaiter<UpstreamConnection>, RetriedExchange
     this.responding = false;
     upstream.passTo(this.#exchange);
     // What came of a head is still in the window.
-    upstream.head.reset();
+    upstream.resetHead();
     this.pool.serve();
     this.#exchange.touch();
   }

@@ -6,8 +6,9 @@ import { Head } from '../../core/http/head.js';
 import { judgeRequest, type RequestFacts } from '../../core/http/hygiene.js';
 import { refuse } from '../../core/http/refusal.js';
 import { requestKey } from '../../core/http/request-key.js';
+import type { KnownRequest } from '../../core/http/request-memo.js';
 import { requestEdits } from '../../core/http/request-rewrite.js';
-import { type ForwardContext, writeRequestHead } from '../../core/http/rewrite.js';
+import { type ForwardContext, usualRequest, writeRequestHead } from '../../core/http/rewrite.js';
 import { ByteWindow } from '../../core/http/window.js';
 import { forwardedClient } from '../../core/limit/forwarded-client.js';
 import type { Connection } from '../../io/network.js';
@@ -27,6 +28,8 @@ import type { Flights } from './flights.js';
 import { replyBytes, textReply } from './reply.js';
 import { ownReply, type RouteTarget } from './route-table.js';
 import type { UpstreamConnection } from './upstream-connection.js';
+
+type Known = KnownRequest<RouteTarget<HttpRoute>>;
 
 /** Pipelined requests and body bytes that wait in memory before reading stops. */
 const WINDOW_MAX = 64 * 1024;
@@ -267,8 +270,15 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
   #readHead(): boolean {
     const { window } = this;
     if (window.length === 0) return false;
-    const { head: shared } = this.#context;
-    if (this.#head === null) shared.reset();
+    const { head: shared, memo } = this.#context;
+    if (this.#head === null) {
+      const known = memo.find(window.bytes, window.start, window.end);
+      if (known !== null) {
+        this.#startExchange(known.head, known.facts, known.length, known);
+        return true;
+      }
+      shared.reset();
+    }
     let head = this.#head ?? shared;
     let length = head.parse(window.bytes, window.start, window.end);
     if (length === 0 && this.#head === null) {
@@ -283,8 +293,10 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
       return false;
     }
     const facts = judgeRequest(head);
-    if (facts.ok) this.#startExchange(head, facts, length);
-    else this.#refuse(facts.status, facts.message, head.method === 'HEAD');
+    if (facts.ok) {
+      if (head === shared && memo.wants(length, window.length, facts)) this.#learn(head, facts, length);
+      this.#startExchange(head, facts, length, null);
+    } else this.#refuse(facts.status, facts.message, head.method === 'HEAD');
     return true;
   }
 
@@ -295,10 +307,21 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     return this.#head;
   }
 
-  #startExchange(head: Head, facts: RequestFacts, headLength: number): void {
+  /** The same head will not be read again. */
+  #learn(head: Head, facts: RequestFacts, length: number): void {
+    const { router, memo, network } = this.#context;
+    const target = router.find(facts, head);
+    const route = target === null ? null : target.forward;
+    const isPlain = route !== null && route.split === null && route.rewriter === null;
+    const usual = isPlain ? usualRequest(network.scratch, head, facts, this.#forward, route.pool.name) : null;
+    memo.learn(head, length, { facts, target, usual });
+  }
+
+  /** `known`: what was remembered of such a request. */
+  #startExchange(head: Head, facts: RequestFacts, headLength: number, known: Known | null): void {
     const { router, network, guard } = this.#context;
     if (guard !== null && this.#isDenied(guard, head, facts, headLength)) return;
-    const target = router.find(facts, head);
+    const target = known === null ? router.find(facts, head) : known.target;
     if (target !== null && target.guard !== null && this.#isDenied(target.guard, head, facts, headLength))
       return;
     let route = target === null ? null : target.forward;
@@ -321,7 +344,11 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
       this.#refuse(400, 'the rewritten path is not valid', facts.method === 'HEAD');
       return;
     }
-    const length = writeRequestHead(network.scratch, head, facts, this.#forward, pool.name, edits);
+    const usual = known === null || this.#forward.trusted ? null : known.usual;
+    const length =
+      usual === null
+        ? writeRequestHead(network.scratch, head, facts, this.#forward, pool.name, edits)
+        : usual.write(network.scratch, this.#forward.clientAddress);
     if (length < 0) {
       this.#refuse(431, 'the request head is too large to be forwarded', facts.method === 'HEAD');
       return;
@@ -337,6 +364,7 @@ export class ClientConnection implements Session, ExchangeClient, WaitingClient,
     const key = sticky === null ? hashed : sticky.keyOf(head, clientAddress, hashed);
     const coding = route.compression === null ? null : route.compression.choose(head);
     if (translated) this.#translate();
+    else this.#exchange.responses = known === null ? null : known.responses;
     const exchange = this.#running;
     exchange.begin(facts, route, length, key, coding);
     if (this.#phase === 'exchange') this.deadlineMs = exchange.deadlineMs;

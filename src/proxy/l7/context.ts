@@ -1,6 +1,7 @@
 import type { ProxyLimits, ProxyTimeouts } from '../../core/balance/model.js';
 import type { ForwardedTails } from '../../core/http/forwarded-tail.js';
 import type { Head } from '../../core/http/head.js';
+import type { RequestMemo } from '../../core/http/request-memo.js';
 import type { Router } from '../../core/http/router.js';
 import type { RetryPolicy } from '../../core/limit/retry.js';
 import type { Network } from '../../io/network.js';
@@ -41,6 +42,8 @@ export interface HttpRoute extends RouteChanges {
 export interface HttpContext {
   readonly network: Network;
   readonly router: Router<RouteTarget<HttpRoute>>;
+  /** Requests whose way through `router` is known. */
+  readonly memo: RequestMemo<RouteTarget<HttpRoute>>;
   readonly timeouts: ProxyTimeouts;
   readonly limits: ProxyLimits;
   readonly deadlines: Deadlines;

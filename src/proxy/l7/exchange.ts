@@ -16,6 +16,7 @@ import type { ContentCoding } from '../../core/http/accept-encoding.js';
 import type { FixedReply } from '../../core/http/fixed-reply.js';
 import { judgeResponse, type RequestFacts, type ResponseFacts } from '../../core/http/hygiene.js';
 import { refuse } from '../../core/http/refusal.js';
+import type { ResponseMemo } from '../../core/http/response-memo.js';
 import { countStatus } from '../counters.js';
 import { badAnswer, noAnswerInTime, type RequestFailure, SLOW_BODY } from '../request-failure.js';
 import { Attempts, type TriedExchange } from './attempts.js';
@@ -33,6 +34,8 @@ export class Exchange implements ClientExchange, TriedExchange, AnsweredExchange
   deadlineMs = 0;
   ended = true;
   beganMs = 0;
+  /** What came before in response to the same request; to be set before `begin`, null for nothing. */
+  responses: ResponseMemo | null = null;
   readonly request: RequestRelay;
   readonly attempts: Attempts;
   readonly response: ResponseRelay;
@@ -130,7 +133,7 @@ export class Exchange implements ClientExchange, TriedExchange, AnsweredExchange
     const { upstream, retries } = this.attempts;
     if (upstream === null) return;
     this.attempts.open = true;
-    upstream.head.reset();
+    upstream.resetHead();
     if (!this.request.open(upstream, retries)) return this.#failMalformed();
     // Not before: where that was all of the body, the endpoint has to move next.
     this.touch();
@@ -261,8 +264,16 @@ export class Exchange implements ClientExchange, TriedExchange, AnsweredExchange
 
   /** True if there may be more to read. */
   #readHead(): boolean {
-    const { upstream, retries, pool } = this.attempts;
+    const { upstream } = this.attempts;
     const { head, window } = upstream!;
+    const { responses } = this;
+    if (responses !== null) {
+      const known = responses.find(window.bytes, window.start, window.end);
+      if (known !== null) {
+        upstream!.head = known.head;
+        return this.#takeHead(known.facts, known.length, known.usual);
+      }
+    }
     const length = head.parse(window.bytes, window.start, window.end);
     if (length === 0) return false;
     const facts = length < 0 ? refuse(head.error ?? 'status_line') : judgeResponse(head, this.request.facts);
@@ -270,11 +281,20 @@ export class Exchange implements ClientExchange, TriedExchange, AnsweredExchange
       this.failBad(`sent no valid response: ${facts.message}`, 'malformed_response');
       return false;
     }
+    if (responses?.wants(window.bytes, window.start, length, facts)) {
+      responses.learn(head, length, facts, this.response.usual(head, facts));
+    }
+    return this.#takeHead(facts, length, null);
+  }
+
+  /** True if there may be more to read. `usual`: what most clients get of this head, if it is known. */
+  #takeHead(facts: ResponseFacts, length: number, usual: Uint8Array | null): boolean {
+    const { retries, pool } = this.attempts;
     if (facts.status === 101) this.#switchProtocols(facts, length);
     else if (facts.status < 200) return this.response.passInterim(facts, length);
     else if (retries !== null && this.attempts.againAfter(retries, facts, length)) return false;
     else if (pool.stale !== null && this.#staleAfter(facts, length)) return false;
-    else this.response.passHead(facts, length);
+    else this.response.passHead(facts, length, usual);
     return true;
   }
 

@@ -93,7 +93,7 @@ export class Hedge implements Delayed, UpstreamOwner {
     const { scratch } = this.#context.network;
     const { head, headLength } = this.#exchange.request;
     this.#open = true;
-    this.#upstream!.head.reset();
+    this.#upstream!.resetHead();
     copyBytes(scratch, 0, head, 0, headLength);
     this.#upstream!.connection.write(scratch, 0, this.#retries.replay(scratch, headLength));
   }

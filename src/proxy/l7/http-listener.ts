@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import type { ListenerModel, ProxyLimits, ProxyTimeouts } from '../../core/balance/model.js';
 import { ForwardedTails } from '../../core/http/forwarded-tail.js';
 import { Head } from '../../core/http/head.js';
+import { RequestMemo } from '../../core/http/request-memo.js';
 import type { Network, ServerTls } from '../../io/network.js';
 import type { AccessWriter } from '../access-writer.js';
 import type { Encoders } from '../compression/encoder.js';
@@ -136,6 +137,8 @@ function contextOf(
     head: new Head('request'),
     spareHeads: [],
     router,
+    // With each configuration anew.
+    memo: new RequestMemo(),
     timeouts,
     limits,
     deadlines,

@@ -83,7 +83,7 @@ export class MirrorCopy implements UpstreamOwner, Timed {
   }
 
   onUpstreamOpen(): void {
-    this.#upstream?.head.reset();
+    this.#upstream?.resetHead();
     this.#upstream?.connection.write(this.#bytes, 0, this.#length);
     this.#bytes = NO_BYTES;
   }

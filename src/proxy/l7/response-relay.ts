@@ -1,8 +1,9 @@
 import type { AccessReason } from '../../core/access-log/entry.js';
 import type { ContentCoding } from '../../core/http/accept-encoding.js';
-import { copyBytes } from '../../core/http/ascii.js';
+import { copyBytes, copyText } from '../../core/http/ascii.js';
 import type { FieldEdits } from '../../core/http/field-edits.js';
 import type { OnData } from '../../core/http/framing.js';
+import type { Head } from '../../core/http/head.js';
 import type { ResponseFacts } from '../../core/http/hygiene.js';
 import { writeResponseHead } from '../../core/http/rewrite.js';
 import { writeChunk } from '../compression/chunk.js';
@@ -98,7 +99,8 @@ export class ResponseRelay implements EncodedSink {
 
   /** RFC 9110 §15.2: interim responses are passed on, but HTTP/1.0 knows none. True if there may be more to read. */
   passInterim(facts: ResponseFacts, length: number): boolean {
-    const { head, window } = this.#attempts.upstream!;
+    const upstream = this.#attempts.upstream!;
+    const { window } = upstream;
     if (++this.interim > INTERIM_MAX) {
       this.#exchange.failBad('sent too many interim responses', 'malformed_response');
       return false;
@@ -107,7 +109,7 @@ export class ResponseRelay implements EncodedSink {
     if (!this.#request.facts.http10 && !this.#composeHead(facts)) return false;
     this.flush();
     window.consume(length);
-    head.reset();
+    upstream.resetHead();
     return window.length > 0;
   }
 
@@ -122,8 +124,16 @@ export class ResponseRelay implements EncodedSink {
     return true;
   }
 
-  /** The head of a final response; it leaves with the body, or by `flush`. */
-  passHead(facts: ResponseFacts, length: number): void {
+  /** What `passHead` makes of a head where the client's connection goes on and the route changes nothing; null if it does not fit. */
+  usual(head: Head, facts: ResponseFacts): Uint8Array | null {
+    const { network, via } = this.#context;
+    const reply = { via, close: false, http10: this.#request.facts.http10 };
+    const length = writeResponseHead(network.scratch, head, facts, reply);
+    return length < 0 ? null : network.scratch.slice(0, length);
+  }
+
+  /** The head of a final response; it leaves with the body, or by `flush`. `usual`: what `usual` made of it before, if it is known. */
+  passHead(facts: ResponseFacts, length: number, usual: Uint8Array | null): void {
     const { upstream, route, retries } = this.#attempts;
     const { keepAlive, http10 } = this.#request.facts;
     const { kind } = facts.framing;
@@ -131,7 +141,7 @@ export class ResponseRelay implements EncodedSink {
     this.close = !keepAlive || this.#client.closing || kind === 'close' || this.#decodeChunks;
     const { compression, pool, classes } = route!;
     if (compression !== null) this.#compress(compression, facts);
-    if (!this.#composeHead(facts)) return;
+    if (!this.#composeHead(facts, usual)) return;
     if (pool.stale !== null) this.#keepStale(facts);
     this.facts = facts;
     if (retries !== null) retries.answered();
@@ -242,12 +252,15 @@ export class ResponseRelay implements EncodedSink {
   }
 
   /** Composes a head in the scratch memory; false if it is too large, which ends the exchange. */
-  #composeHead(facts: ResponseFacts): boolean {
+  #composeHead(facts: ResponseFacts, usual: Uint8Array | null = null): boolean {
     const { network, via } = this.#context;
     const { upstream, endpoint, pool, key, tried } = this.#attempts;
     const { head } = upstream!;
     const reply = { via, close: this.close, http10: this.#request.facts.http10 };
-    let length = writeResponseHead(network.scratch, head, facts, reply, this.#edits);
+    const isUsual = usual !== null && !this.close && this.#edits === null;
+    let length = isUsual
+      ? copyText(network.scratch, 0, usual)
+      : writeResponseHead(network.scratch, head, facts, reply, this.#edits);
     if (length < 0) {
       this.#exchange.failBad('sent too large a head', 'malformed_response');
       return false;

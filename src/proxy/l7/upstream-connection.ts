@@ -40,10 +40,12 @@ export class UpstreamConnection implements ConnectionHandler, Timed {
   readonly endpoint: HttpEndpoint;
   readonly connection: Connection;
   readonly window: ByteWindow = new ByteWindow();
-  readonly head: Head = new Head('response');
+  /** Of the response at hand: its own, or one that is known and was not read again. */
+  head: Head = new Head('response');
   readonly decoder: BodyDecoder = new BodyDecoder();
   readonly #modules: UpstreamModules;
   readonly #pool: { serve(): void };
+  readonly #ownHead: Head = this.head;
   #owner: UpstreamOwner | null;
   #connected = false;
 
@@ -69,6 +71,12 @@ export class UpstreamConnection implements ConnectionHandler, Timed {
     this.#owner = owner;
     this.reused = true;
     this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.resetHead();
+  }
+
+  /** The next bytes are those of another head. */
+  resetHead(): void {
+    this.head = this.#ownHead;
     this.head.reset();
   }
 
