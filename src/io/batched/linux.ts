@@ -32,6 +32,7 @@ export interface Linux {
   /** Readable and writable memory: a part of `fd`, shared, or fresh zeroed memory where `fd` is -1. Address, or -1. */
   mmap(fd: number, length: number, offset: number): number;
   munmap(address: number, length: number): number;
+  usleep(microseconds: number): number;
   bpf(command: number, attributes: number, length: number): number;
   errno(): number;
   /** Zeroed memory that both sides see. It is never freed: tiers live as long as their thread. */
@@ -162,6 +163,7 @@ function bindCalls(koffi: typeof import('koffi')): Linux {
       return Number(mmap(null, length, PROT_READ_WRITE, flags, fd, offset));
     },
     munmap: libc.func('int munmap(uintptr_t, size_t)'),
+    usleep: libc.func('int usleep(uint)'),
     bpf: (command, attributes, length) => syscall(BPF_CALL, command, attributes, length),
     errno: () => koffi.errno(),
     allocate(bytes) {

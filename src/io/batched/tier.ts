@@ -17,6 +17,8 @@ import { encodeAddress, isWildcard, openSocket } from './socket.js';
 import { StreamBuffers, StreamListener } from './streams.js';
 
 const TICK_MS = 1000;
+/** The kernel makes it about 60, by the slack of its timers (PR_SET_TIMERSLACK). */
+const NAP_MICROSECONDS = 5;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
@@ -98,13 +100,27 @@ export class BatchedTier implements Tier {
       listener.serve();
       busy ||= listener.busy;
     }
-    this.#poller.poll(busy ? 0 : timeoutMs);
+    const naps = this.#serveBusyQueues();
+    this.#poller.poll(busy || naps ? 0 : timeoutMs);
+    // A busy socket is waited on instead.
+    if (naps && !busy) this.#linux.usleep(NAP_MICROSECONDS);
     const now = this.#now();
     if (now < this.#nextTick) return;
     this.#nextTick = now + TICK_MS;
     // Answers that a card had no room for.
     for (const queue of this.#queues) queue.serve();
     this.#events.tick(now);
+  }
+
+  /** Whether one of them is busy still. */
+  #serveBusyQueues(): boolean {
+    let busy = false;
+    for (const queue of this.#queues) {
+      if (!queue.busy) continue;
+      queue.serve();
+      busy ||= queue.busy;
+    }
+    return busy;
   }
 
   stop(): void {
