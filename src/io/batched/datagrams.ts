@@ -11,8 +11,6 @@ const BATCH = 14;
 const SKEW = 64;
 /** Batches from one socket before the others get their turn. */
 const ROUNDS = 16;
-/** A batch of so many says that the socket is busy: more will come in a moment. */
-export const BUSY = 4;
 /** `struct sockaddr_in6`, the larger of the two. */
 const ADDRESS_BYTES = 28;
 /** One `struct cmsghdr` with `in6_pktinfo`. */
@@ -78,30 +76,22 @@ export class DatagramBatch {
   }
 
   /**
-   * Answers what waits on a socket, batch after batch while it is busy, bounded in rounds so that others get their
-   * turn. With `wait`, the first batch may come within the socket's receive timeout. `wildcard` asks for the
-   * destination of each datagram. Returns the size of the last batch: 0 when nothing came.
+   * Answers what waits on a socket, batch after batch, bounded in rounds so that others get their turn. `wildcard` asks
+   * for the destination of each datagram. Returns how many there were.
    */
-  serve(
-    fd: number,
-    family: 4 | 6,
-    options: { readonly wildcard: boolean; readonly wait: boolean },
-    handler: DatagramHandler,
-  ): number {
-    const { wildcard } = options;
-    let flags: number = options.wait ? MSG.WAITFORONE : MSG.DONTWAIT;
-    let count = 0;
+  serve(fd: number, family: 4 | 6, wildcard: boolean, handler: DatagramHandler): number {
+    let served = 0;
     for (let round = 0; round < ROUNDS; round++) {
       this.#arm(wildcard);
-      count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, flags, null);
+      const count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, MSG.DONTWAIT, null);
       // EAGAIN, or an ICMP error for an earlier answer, which nobody waits for.
-      if (count <= 0) return 0;
+      if (count <= 0) break;
       this.#used = count;
       this.#answer(fd, count, family, wildcard, handler);
-      if (count < BUSY) return count;
-      flags = MSG.WAITFORONE;
+      served += count;
+      if (count < BATCH) break;
     }
-    return count;
+    return served;
   }
 
   /** The kernel and the answers overwrote the lengths of the last batch; a socket of another kind needs all. */

@@ -58,7 +58,6 @@ export const SO = {
   REUSEPORT: 15,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
-  RCVTIMEO: 20,
   ATTACH_FILTER: 26,
 } as const;
 export const TCP_NODELAY = 1;
@@ -68,7 +67,7 @@ export const IPV6_MTU_DISCOVER = 23;
 export const PMTUDISC_PROBE = 3;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
-export const MSG = { PEEK: 2, DONTWAIT: 0x40, NOSIGNAL: 0x4000, MORE: 0x8000, WAITFORONE: 0x10000 } as const;
+export const MSG = { PEEK: 2, DONTWAIT: 0x40, NOSIGNAL: 0x4000, MORE: 0x8000 } as const;
 export const EPOLL = {
   IN: 1,
   OUT: 4,

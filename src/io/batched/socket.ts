@@ -17,9 +17,6 @@ import {
   TCP_NODELAY,
 } from './linux.js';
 
-/** How long a busy UDP socket is waited on by itself: so long others may have to wait for their turn. */
-const UDP_WAIT_MICROSECONDS = 1000;
-
 /** `struct sockaddr_in` (16 bytes) or `sockaddr_in6` (28 bytes): family, port (big-endian), address. */
 export function encodeAddress(address: SocketAddress): Uint8Array {
   if (isIPv4(address.host)) {
@@ -51,8 +48,7 @@ export function openSocket(
 ): { fd: number; port: number } {
   const bytes = encodeAddress(address);
   const v6 = bytes.length === 28;
-  // UDP sockets block, for a moment, where a call does not say otherwise: see datagrams.ts.
-  const type = (kind === 'udp' ? SOCK.DGRAM : SOCK.STREAM | SOCK.NONBLOCK) | SOCK.CLOEXEC;
+  const type = (kind === 'udp' ? SOCK.DGRAM : SOCK.STREAM) | SOCK.NONBLOCK | SOCK.CLOEXEC;
   const fd = check(linux, address, linux.socket(v6 ? AF.INET6 : AF.INET, type, 0), 'open a socket for');
   try {
     configure(linux, fd, address, kind, shared, v6);
@@ -69,13 +65,6 @@ export function setOption(linux: Linux, fd: number, level: number, name: number,
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, value, true);
   return linux.setsockopt(fd, level, name, bytes, 4);
-}
-
-/** `struct timeval`: seconds, then microseconds, 8 bytes each. */
-function setTimeval(linux: Linux, fd: number, name: number, microseconds: number): number {
-  const bytes = new Uint8Array(16);
-  new DataView(bytes.buffer).setUint32(8, microseconds, true);
-  return linux.setsockopt(fd, SOL.SOCKET, name, bytes, bytes.length);
 }
 
 const ON = Uint8Array.of(1, 0, 0, 0);
@@ -100,7 +89,6 @@ function configure(
   }
   setBuffer(linux, fd, SO.RCVBUFFORCE, SO.RCVBUF);
   setBuffer(linux, fd, SO.SNDBUFFORCE, SO.SNDBUF);
-  check(linux, address, setTimeval(linux, fd, SO.RCVTIMEO, UDP_WAIT_MICROSECONDS), 'set a timeout on');
   // Don't fragment, and believe no path MTU that anybody on the way claims (RFC 9715 §3.1). It also spares the
   // kernel the choice of an IP ID for each answer.
   setOption(linux, fd, v6 ? SOL.IPV6 : SOL.IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, PMTUDISC_PROBE);

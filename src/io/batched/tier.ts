@@ -9,6 +9,7 @@ import type {
 } from '../tier.js';
 import { XdpListener } from '../xdp/listener.js';
 import type { XdpQueue } from '../xdp/queue.js';
+import { NAP_MICROSECONDS } from './busy-watch.js';
 import { DatagramListener } from './datagram-listener.js';
 import { DatagramBatch } from './datagrams.js';
 import { EPOLL, type Linux } from './linux.js';
@@ -17,8 +18,6 @@ import { encodeAddress, isWildcard, openSocket } from './socket.js';
 import { StreamBuffers, StreamListener } from './streams.js';
 
 const TICK_MS = 1000;
-/** The kernel makes it about 60, by the slack of its timers (PR_SET_TIMERSLACK). */
-const NAP_MICROSECONDS = 5;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
@@ -92,35 +91,19 @@ export class BatchedTier implements Tier {
     }
   }
 
-  /** One round of the loop; waits at most `timeoutMs`, or as long as a busy socket does. */
+  /** One round of the loop; waits at most `timeoutMs`, or a nap while something is busy. */
   turn(timeoutMs: number): void {
-    let busy = false;
-    for (const listener of this.#udp) {
-      if (!listener.busy) continue;
-      listener.serve();
-      busy ||= listener.busy;
-    }
-    const naps = this.#serveBusyQueues();
-    this.#poller.poll(busy || naps ? 0 : timeoutMs);
-    // A busy socket is waited on instead.
-    if (naps && !busy) this.#linux.usleep(NAP_MICROSECONDS);
+    const socketsBusy = serveBusy(this.#udp);
+    const queuesBusy = serveBusy(this.#queues);
+    const busy = socketsBusy || queuesBusy;
+    this.#poller.poll(busy ? 0 : timeoutMs);
+    if (busy) this.#linux.usleep(NAP_MICROSECONDS);
     const now = this.#now();
     if (now < this.#nextTick) return;
     this.#nextTick = now + TICK_MS;
     // Answers that a card had no room for.
     for (const queue of this.#queues) queue.serve();
     this.#events.tick(now);
-  }
-
-  /** Whether one of them is busy still. */
-  #serveBusyQueues(): boolean {
-    let busy = false;
-    for (const queue of this.#queues) {
-      if (!queue.busy) continue;
-      queue.serve();
-      busy ||= queue.busy;
-    }
-    return busy;
   }
 
   stop(): void {
@@ -150,4 +133,15 @@ export class BatchedTier implements Tier {
     this.#linux.close(this.wakeFd);
     this.#poller.close();
   }
+}
+
+/** Whether one of them is busy still. */
+function serveBusy(sources: readonly { readonly busy: boolean; serve(): void }[]): boolean {
+  let busy = false;
+  for (const source of sources) {
+    if (!source.busy) continue;
+    source.serve();
+    busy ||= source.busy;
+  }
+  return busy;
 }

@@ -1,4 +1,5 @@
-import { EAGAIN, EINTR, EPOLL, type Linux, MSG } from '../batched/linux.js';
+import { BusyWatch } from '../batched/busy-watch.js';
+import { EAGAIN, EINTR, type Linux, MSG } from '../batched/linux.js';
 import type { Poller } from '../batched/poller.js';
 import type { DatagramHandler } from '../tier.js';
 import { type Datagram, readFrame, turnFrame } from './frame.js';
@@ -12,10 +13,6 @@ const ROUNDS = 16;
 /** Calls for one batch; the kernel takes 32 frames by each. */
 const SENDS = 4;
 const EBUSY = 16;
-/** Frames at once say that more will come in a moment. */
-const BUSY = 2;
-/** Naps without a frame, after which the queue is quiet again. */
-const EMPTY_MAX = 3;
 
 export interface XdpModules {
   readonly linux: Pick<Linux, 'view' | 'send' | 'recv' | 'errno'>;
@@ -25,12 +22,7 @@ export interface XdpModules {
   readonly datagramMax: number;
 }
 
-/**
- * Serves one receive queue of a network card: an answer is written over its query, in the frame that brought it.
- *
- * A quiet queue waits in epoll. A busy one is taken out of it and looked at after naps: to be woken for each few frames
- * costs more than to answer them (measured: batches of 8 to 34, and two thirds of the cost of a query).
- */
+/** Serves one receive queue of a network card: an answer is written over its query, in the frame that brought it. */
 export class XdpListener {
   readonly #queue: XdpQueue;
   readonly #modules: XdpModules;
@@ -40,8 +32,7 @@ export class XdpListener {
   readonly #send: Ring;
   readonly #fill: Ring;
   readonly #completion: Ring;
-  #busy = false;
-  #empty = 0;
+  readonly #watch: BusyWatch;
   readonly #datagram: Datagram = { family: 4, start: 0, end: 0, sourceAt: 0 };
 
   constructor(queue: XdpQueue, modules: XdpModules) {
@@ -55,12 +46,12 @@ export class XdpListener {
     this.#send = new Ring(linux, queue.send, 'descriptors');
     this.#fill = new Ring(linux, queue.fill, 'addresses');
     this.#completion = new Ring(linux, queue.completion, 'addresses');
-    this.#watch();
+    this.#watch = new BusyWatch(modules.poller, queue.fd, () => this.serve());
   }
 
-  /** Whether `serve` has to be called after a nap, since epoll does not watch the queue. */
+  /** Whether `serve` has to be called after a nap. */
   get busy(): boolean {
-    return this.#busy;
+    return this.#watch.busy;
   }
 
   /** Answers what waits, batch after batch, bounded so that others get their turn. */
@@ -77,29 +68,13 @@ export class XdpListener {
       this.#recycle();
       served += count;
     }
-    this.#judge(served);
+    this.#watch.saw(served);
     if (this.#fill.needsWakeup) this.#modules.linux.recv(this.#queue.fd, 0, 0, MSG.DONTWAIT);
   }
 
   /** The socket itself belongs to who opened it, and so does its memory. */
   close(): void {
-    this.#modules.poller.remove(this.#queue.fd);
-  }
-
-  #watch(): void {
-    this.#modules.poller.add(this.#queue.fd, EPOLL.IN, () => this.serve());
-  }
-
-  /** Whether the queue is busy after so many frames. */
-  #judge(served: number): void {
-    this.#empty = served > 0 ? 0 : this.#empty + 1;
-    if (!this.#busy && served >= BUSY) {
-      this.#busy = true;
-      this.#modules.poller.remove(this.#queue.fd);
-    } else if (this.#busy && this.#empty >= EMPTY_MAX) {
-      this.#busy = false;
-      this.#watch();
-    }
+    this.#watch.close();
   }
 
   #answer(count: number): void {

@@ -1,0 +1,57 @@
+import { EPOLL } from './linux.js';
+import type { Poller } from './poller.js';
+
+/** Datagrams at once say that more will come in a moment. */
+const BUSY = 2;
+/** Looks without a datagram, after which it is quiet again. */
+const EMPTY_MAX = 3;
+/**
+ * Between two looks at what is busy; the kernel adds about 50 by the slack of its timers (PR_SET_TIMERSLACK). To be woken for each few
+ * datagrams costs as much as to answer them; network cards wait as long for the same reason.
+ */
+export const NAP_MICROSECONDS = 50;
+
+/**
+ * How one source of datagrams is waited on. A quiet one waits in epoll. A busy one is taken out of it and looked at after naps, so that
+ * nobody has to be woken or told of every datagram.
+ */
+export class BusyWatch {
+  readonly #poller: Pick<Poller, 'add' | 'remove'>;
+  readonly #fd: number;
+  readonly #serve: () => void;
+  #busy = false;
+  #empty = 0;
+
+  /** `serve` is called when there is something to read while it is quiet. */
+  constructor(poller: Pick<Poller, 'add' | 'remove'>, fd: number, serve: () => void) {
+    this.#poller = poller;
+    this.#fd = fd;
+    this.#serve = serve;
+    this.#watch();
+  }
+
+  /** Whether it has to be looked at, since epoll does not watch it. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** What a look found. */
+  saw(datagrams: number): void {
+    this.#empty = datagrams > 0 ? 0 : this.#empty + 1;
+    if (!this.#busy && datagrams >= BUSY) {
+      this.#busy = true;
+      this.#poller.remove(this.#fd);
+    } else if (this.#busy && this.#empty >= EMPTY_MAX) {
+      this.#busy = false;
+      this.#watch();
+    }
+  }
+
+  close(): void {
+    this.#poller.remove(this.#fd);
+  }
+
+  #watch(): void {
+    this.#poller.add(this.#fd, EPOLL.IN, this.#serve);
+  }
+}
