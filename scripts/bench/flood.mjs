@@ -2,6 +2,7 @@
 // Loopback only. The flood runs in a thread of its own; the honest client sends at a steady rate and asks nothing twice.
 // `--rate` is of the floods over UDP, datagrams a second: without it they send as many as go out, and so share the
 // machine's cores with the server. `--from 127.0.0.1`: the flood comes from the honest client's own address.
+// `--limited`: responses are rate-limited (dns.rate_limit), by /24; a flood from elsewhere needs a `--from` elsewhere.
 // `--xdp` (needs root): the server has a network card of its own, a virtual one, and takes its datagrams by XDP; `--from` is then
 // the address of the other end.
 import { createSocket } from 'node:dgram';
@@ -110,6 +111,7 @@ async function main() {
       rate: { type: 'string', default: '0' },
       from: { type: 'string' },
       xdp: { type: 'boolean', default: false },
+      limited: { type: 'boolean', default: false },
     },
   });
   const seconds = Number(values.seconds);
@@ -131,7 +133,11 @@ async function main() {
       zones: ZONES,
       host,
       inside: cards?.namespace,
-      dns: { tcp: { max_connections: TCP_MAX }, ...(cards && { xdp: { interfaces: [card] } }) },
+      dns: {
+        tcp: { max_connections: TCP_MAX },
+        ...(cards && { xdp: { interfaces: [card] } }),
+        ...(values.limited && { rate_limit: { enabled: true } }),
+      },
     });
     const before = server.memory();
     const flood =

@@ -16,6 +16,11 @@ const LATENCY_CLIENTS = 32;
 export const CASES = {
   'keepalive-64': { kind: 'http', unit: 'request', load: (world) => wrk(world, 64, '/api/small') },
   'keepalive-1000': { kind: 'http', unit: 'request', load: (world) => wrk(world, 1_000, '/api/small') },
+  'varied-64': {
+    kind: 'http',
+    unit: 'request',
+    load: (world) => wrk(world, 64, '/api/small', { varied: true }),
+  },
   'managed-64': {
     kind: 'managed',
     unit: 'request',
@@ -65,13 +70,26 @@ function sessionOf({ port }) {
   });
 }
 
+/** No two requests are alike. */
+const VARIED = `local n = 0
+request = function()
+  n = n + 1
+  return wrk.format(nil, wrk.path .. "?item=" .. n, { Host = wrk.headers["Host"], Cookie = "session=" .. n * 7919 })
+end
+`;
+
 /** wrk, one thread. Responses that are not 2xx or 3xx, and errors of sockets, count as failed. */
-export async function wrk({ port, kind, seconds, folder }, connections, path, { header, body } = {}) {
+export async function wrk({ port, kind, seconds, folder }, connections, path, { header, body, varied } = {}) {
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-H', `Host: ${HOST}`];
   if (header !== undefined) args.push('-H', header);
   if (body !== undefined) {
     const script = join(folder, 'upload.lua');
     writeFileSync(script, `wrk.method = "POST"\nwrk.body = string.rep("x", ${body})\n`);
+    args.push('-s', script);
+  }
+  if (varied) {
+    const script = join(folder, 'varied.lua');
+    writeFileSync(script, VARIED);
     args.push('-s', script);
   }
   const url = `${kind === 'tls' ? 'https' : 'http'}://127.0.0.1:${port}${path}`;
