@@ -18,6 +18,8 @@ interface Status {
     readonly sources: readonly { path: string; built: string; age_days: number }[];
     readonly problems: readonly string[];
   };
+  /** Not told by older nodes. */
+  readonly xdp?: readonly { interface: string; queues: number; problem?: string }[];
   readonly health: readonly {
     target: string;
     state: string;
@@ -115,6 +117,9 @@ function format({ steering, zones, ...status }: Glance): string {
     ...geo.sources.map(({ path, built, age_days }) => {
       return `geo database ${path}: built ${built.slice(0, 10)}, ${Math.round(age_days)} days old`;
     }),
+    ...(status.xdp ?? []).map(({ interface: name, queues, problem }) =>
+      problem === undefined ? `XDP on ${name}: ${plural(queues, 'queue')}` : `no XDP on ${name}: ${problem}`,
+    ),
     ...(steering ? steeringLine(steering) : []),
   ];
   const rows = zones.map(({ zone, state, records, file }) => [zone, state, String(records), file]);

@@ -52,6 +52,7 @@ describe.skipIf(missing !== undefined)(`a DNS node that reads its network card${
 
   it('says so in its status and metrics', async () => {
     expect(await node.xdp()).toEqual([{ interface: INTERFACE, queues: 1 }]);
+    expect(await node.glance()).toMatch(new RegExp(`^XDP on ${INTERFACE}: 1 queue$`, 'm'));
     expect(await node.metric(QUEUES)).toBe(1);
     expect(await network.hasProgram()).toBe(true);
   });

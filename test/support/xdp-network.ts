@@ -53,6 +53,8 @@ export interface XdpNode {
   metric(series: string): Promise<number>;
   /** Queries over UDP that its workers answered, by XDP or not. */
   asked(): Promise<number>;
+  /** What `meridian status` prints. */
+  glance(): Promise<string>;
   xdp(): Promise<readonly XdpStatus[]>;
 }
 
@@ -112,6 +114,11 @@ export class XdpNetwork {
       program,
       metric: (name) => series((one) => one === name),
       asked: () => series((name) => /^meridian_dns_requests_total\{.*"udp"/.test(name)),
+      glance: async () => {
+        const status = [process.execPath, MERIDIAN, 'status', '--api', `http://127.0.0.1:${api}`];
+        const file = join(folder, 'state', 'admin.token');
+        return (await this.inside('server', 'env', `MERIDIAN_TOKEN_FILE=${file}`, ...status)).stdout;
+      },
       xdp: async () => (JSON.parse(await get('/v1/status')) as { readonly xdp: readonly XdpStatus[] }).xdp,
     };
   }
