@@ -109,7 +109,8 @@ async function measureMeridian(wireBytes) {
     renameSync(join(folder, 'v1.zone'), join(zones, 'bench.test.zone'));
     await untilSerial(ORIGIN, (serial) => serial === 1);
     const loadSeconds = (performance.now() - startMs) / 1000;
-    await pause(4000);
+    // Until the memory that reading took is given back.
+    await pause(20_000);
     const loadedKb = rssKb(server.pid);
     const loadStallMs = maxDelay(delayFile);
     const row = {

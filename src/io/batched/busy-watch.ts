@@ -9,7 +9,7 @@ const EMPTY_MAX = 3;
  * Between two looks at what is busy; the kernel adds about 50 by the slack of its timers (PR_SET_TIMERSLACK). To be woken for each few
  * datagrams costs as much as to answer them; network cards wait as long for the same reason.
  */
-export const NAP_MICROSECONDS = 50;
+export const NAP_MICROSECONDS = 5;
 
 /**
  * How one source of datagrams is waited on. A quiet one waits in epoll. A busy one is taken out of it and looked at after naps, so that
