@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
 
 /**
- * The Linux system calls of the batched tier, by FFI. This is the only file that knows koffi, and the only
- * one with numbers of the Linux ABI (64-bit, little-endian: x86_64 and arm64 agree on all of them).
+ * The Linux system calls of the batched tier, by FFI. This is the only file that knows koffi. The
+ * numbers of the Linux ABI are here (64-bit, little-endian: x86_64 and arm64 agree on all of them), but for those of BPF and AF_XDP.
  * Pointers are plain numbers; calls are synchronous and return -1 with `errno()` set.
  */
 export interface Linux {

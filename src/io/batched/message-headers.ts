@@ -65,7 +65,8 @@ export class MessageHeaders {
   }
 }
 
-function setPointer(view: DataView, at: number, value: number): void {
+/** Writes an address as the kernel reads it. */
+export function setPointer(view: DataView, at: number, value: number): void {
   view.setUint32(at, value >>> 0, true);
   view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
 }

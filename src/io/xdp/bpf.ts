@@ -1,4 +1,5 @@
 import { ERRNO, type Linux, type NativeMemory } from '../batched/linux.js';
+import { setPointer } from '../batched/message-headers.js';
 
 /** Commands of bpf(2). */
 const COMMAND = {
@@ -87,11 +88,11 @@ export class Bpf {
     const view = this.#clear();
     view.setUint32(0, PROGRAM_XDP, true);
     view.setUint32(4, instructions.length / 8, true);
-    setAddress(view, 8, code.address);
-    setAddress(view, 16, licence.address);
+    setPointer(view, 8, code.address);
+    setPointer(view, 16, licence.address);
     view.setUint32(24, 1, true);
     view.setUint32(28, LOG_BYTES, true);
-    setAddress(view, 32, log.address);
+    setPointer(view, 32, log.address);
     return this.#call(COMMAND.PROGRAM_LOAD, 'load the XDP program', () => lastLine(log.buffer));
   }
 
@@ -107,8 +108,8 @@ export class Bpf {
     new Uint8Array(this.#key.buffer).set(key);
     const view = this.#clear();
     view.setUint32(0, map, true);
-    setAddress(view, 8, this.#key.address);
-    setAddress(view, 16, this.#value.address);
+    setPointer(view, 8, this.#key.address);
+    setPointer(view, 16, this.#value.address);
   }
 
   #clear(): DataView {
@@ -121,10 +122,6 @@ export class Bpf {
     if (result >= 0) return result;
     throw new XdpError(doing, this.#linux.errno(), detail());
   }
-}
-
-function setAddress(view: DataView, at: number, address: number): void {
-  view.setBigUint64(at, BigInt(address), true);
 }
 
 /** What the kernel's verifier said last. */
