@@ -11,6 +11,10 @@ const EMPTY_MAX = 3;
  */
 export const NAP_MICROSECONDS = 5;
 
+/** What a source of datagrams has to be waited for with. */
+export const WAIT = { EVENT: 0, NAP: 1, NOTHING: 2 } as const;
+export type Wait = (typeof WAIT)[keyof typeof WAIT];
+
 /**
  * How one source of datagrams is waited on. A quiet one waits in epoll. A busy one is taken out of it and looked at after naps, so that
  * nobody has to be woken or told of every datagram.
@@ -19,7 +23,7 @@ export class BusyWatch {
   readonly #poller: Pick<Poller, 'add' | 'remove'>;
   readonly #fd: number;
   readonly #serve: () => void;
-  #busy = false;
+  #wait: Wait = WAIT.EVENT;
   #empty = 0;
 
   /** `serve` is called when there is something to read while it is quiet. */
@@ -30,21 +34,20 @@ export class BusyWatch {
     this.#watch();
   }
 
-  /** Whether it has to be looked at, since epoll does not watch it. */
-  get busy(): boolean {
-    return this.#busy;
+  /** Until the next look. But for `EVENT` somebody has to look, since epoll does not watch it. */
+  get wait(): Wait {
+    return this.#wait;
   }
 
-  /** What a look found. */
-  saw(datagrams: number): void {
+  /** What a look found, and whether it left some. */
+  saw(datagrams: number, left: boolean): void {
     this.#empty = datagrams > 0 ? 0 : this.#empty + 1;
-    if (!this.#busy && datagrams >= BUSY) {
-      this.#busy = true;
-      this.#poller.remove(this.#fd);
-    } else if (this.#busy && this.#empty >= EMPTY_MAX) {
-      this.#busy = false;
-      this.#watch();
+    const busy = datagrams >= BUSY || (this.#wait !== WAIT.EVENT && this.#empty < EMPTY_MAX);
+    if (busy === (this.#wait === WAIT.EVENT)) {
+      if (busy) this.#poller.remove(this.#fd);
+      else this.#watch();
     }
+    this.#wait = !busy ? WAIT.EVENT : left ? WAIT.NOTHING : WAIT.NAP;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import type { DatagramHandler } from '../tier.js';
-import { BusyWatch } from './busy-watch.js';
-import type { DatagramBatch } from './datagrams.js';
+import { BusyWatch, type Wait } from './busy-watch.js';
+import { DATAGRAMS_MAX, type DatagramBatch } from './datagrams.js';
 import type { Linux } from './linux.js';
 import type { Poller } from './poller.js';
 
@@ -24,15 +24,16 @@ export class DatagramListener {
     this.#watch = new BusyWatch(modules.poller, fd, () => this.serve());
   }
 
-  /** Whether `serve` has to be called after a nap. */
-  get busy(): boolean {
-    return this.#watch.busy;
+  /** What to wait for before `serve` is called again. */
+  get wait(): Wait {
+    return this.#watch.wait;
   }
 
   /** Answers what waits. */
   serve(): void {
     const { batch, handler } = this.#modules;
-    this.#watch.saw(batch.serve(this.fd, this.#family, this.#wildcard, handler));
+    const served = batch.serve(this.fd, this.#family, this.#wildcard, handler);
+    this.#watch.saw(served, served === DATAGRAMS_MAX);
   }
 
   close(): void {

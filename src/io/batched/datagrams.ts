@@ -12,6 +12,8 @@ const BATCH = 14;
 const SKEW = 64;
 /** Batches from one socket before the others get their turn. */
 const ROUNDS = 16;
+/** Most that `serve` takes; more may be left then. */
+export const DATAGRAMS_MAX = ROUNDS * BATCH;
 /** `struct sockaddr_in6`, the larger of the two. */
 const ADDRESS_BYTES = 28;
 /** One `struct cmsghdr` with `in6_pktinfo`. */

@@ -9,7 +9,7 @@ import type {
 } from '../tier.js';
 import { XdpListener } from '../xdp/listener.js';
 import type { XdpQueue } from '../xdp/queue.js';
-import { NAP_MICROSECONDS } from './busy-watch.js';
+import { NAP_MICROSECONDS, WAIT, type Wait } from './busy-watch.js';
 import { DatagramListener } from './datagram-listener.js';
 import { DatagramBatch } from './datagrams.js';
 import { EPOLL, type Linux } from './linux.js';
@@ -93,11 +93,9 @@ export class BatchedTier implements Tier {
 
   /** One round of the loop; waits at most `timeoutMs`, or a nap while something is busy. */
   turn(timeoutMs: number): void {
-    const socketsBusy = serveBusy(this.#udp);
-    const queuesBusy = serveBusy(this.#queues);
-    const busy = socketsBusy || queuesBusy;
-    this.#poller.poll(busy ? 0 : timeoutMs);
-    if (busy) this.#linux.usleep(NAP_MICROSECONDS);
+    const wait = Math.max(serveBusy(this.#udp), serveBusy(this.#queues));
+    this.#poller.poll(wait === WAIT.EVENT ? timeoutMs : 0);
+    if (wait === WAIT.NAP) this.#linux.usleep(NAP_MICROSECONDS);
     const now = this.#now();
     if (now < this.#nextTick) return;
     this.#nextTick = now + TICK_MS;
@@ -135,13 +133,13 @@ export class BatchedTier implements Tier {
   }
 }
 
-/** Whether one of them is busy still. */
-function serveBusy(sources: readonly { readonly busy: boolean; serve(): void }[]): boolean {
-  let busy = false;
+/** Looks at what epoll does not watch; what to wait for then is what the busiest waits for. */
+function serveBusy(sources: readonly { readonly wait: Wait; serve(): void }[]): Wait {
+  let busiest: Wait = WAIT.EVENT;
   for (const source of sources) {
-    if (!source.busy) continue;
+    if (source.wait === WAIT.EVENT) continue;
     source.serve();
-    busy ||= source.busy;
+    if (source.wait > busiest) busiest = source.wait;
   }
-  return busy;
+  return busiest;
 }

@@ -1,4 +1,4 @@
-import { BusyWatch } from '../batched/busy-watch.js';
+import { BusyWatch, type Wait } from '../batched/busy-watch.js';
 import { EAGAIN, EINTR, type Linux, MSG } from '../batched/linux.js';
 import type { Poller } from '../batched/poller.js';
 import type { DatagramHandler } from '../tier.js';
@@ -49,9 +49,9 @@ export class XdpListener {
     this.#watch = new BusyWatch(modules.poller, queue.fd, () => this.serve());
   }
 
-  /** Whether `serve` has to be called after a nap. */
-  get busy(): boolean {
-    return this.#watch.busy;
+  /** What to wait for before `serve` is called again. */
+  get wait(): Wait {
+    return this.#watch.wait;
   }
 
   /** Answers what waits, batch after batch, bounded so that others get their turn. */
@@ -68,7 +68,7 @@ export class XdpListener {
       this.#recycle();
       served += count;
     }
-    this.#watch.saw(served);
+    this.#watch.saw(served, this.#receive.waiting > 0);
     if (this.#fill.needsWakeup) this.#modules.linux.recv(this.#queue.fd, 0, 0, MSG.DONTWAIT);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BusyWatch } from '../../../src/io/batched/busy-watch.js';
+import { BusyWatch, WAIT } from '../../../src/io/batched/busy-watch.js';
 
 const FD = 7;
 
@@ -27,10 +27,20 @@ describe('BusyWatch', () => {
     ['a gap, and then many again', [9, 0, 0, 0, 5], true],
   ])('is busy or quiet after %s', (_, seen, busy) => {
     const { watch, callbacks } = watched();
-    for (const datagrams of seen) watch.saw(datagrams);
-    expect(watch.busy).toBe(busy);
+    for (const datagrams of seen) watch.saw(datagrams, false);
+    expect(watch.wait).toBe(busy ? WAIT.NAP : WAIT.EVENT);
     // Exactly one of both looks after it: epoll, or whoever naps.
     expect(callbacks.has(FD)).toBe(!busy);
+  });
+
+  it.each([
+    [9, true, WAIT.NOTHING],
+    [9, false, WAIT.NAP],
+    [1, true, WAIT.EVENT],
+  ])('after %i datagrams (more left: %s) waits for %i', (datagrams, left, wait) => {
+    const { watch } = watched();
+    watch.saw(datagrams, left);
+    expect(watch.wait).toBe(wait);
   });
 
   it('is called by epoll while it is quiet', () => {
@@ -41,7 +51,7 @@ describe('BusyWatch', () => {
 
   it.each([[0], [4]])('leaves epoll when it is closed (after %i datagrams)', (datagrams) => {
     const { watch, callbacks } = watched();
-    watch.saw(datagrams);
+    watch.saw(datagrams, false);
     watch.close();
     expect(callbacks.size).toBe(0);
   });
