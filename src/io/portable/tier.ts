@@ -77,7 +77,7 @@ export class PortableTier implements Tier {
 
   #bindUdp(address: SocketAddress, handler: DatagramHandler): Promise<number> {
     const v6 = address.host.includes(':');
-    const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6, ...this.#reuse() });
+    const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6, lookup: asIs, ...this.#reuse() });
     return new Promise((resolve, reject) => {
       socket.once('error', (error: NodeJS.ErrnoException) => {
         socket.close();
@@ -146,6 +146,15 @@ export class PortableTier implements Tier {
   #reuse(): { reusePort?: boolean } {
     return this.#options.shared ? { reusePort: true } : {};
   }
+}
+
+/** In place of `dns.lookup`, which takes a turn of the event loop for what is an address already. */
+function asIs(
+  address: string,
+  _options: unknown,
+  found: (error: null, address: string, family: number) => void,
+): void {
+  found(null, address, address.includes(':') ? 6 : 4);
 }
 
 /** Some systems refuse more than they allow; then the default stays. */
