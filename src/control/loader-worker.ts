@@ -1,10 +1,10 @@
 import { setPriority } from 'node:os';
-import { serialize, setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { serialize } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ZoneIndex } from '../core/answer/zone-index.js';
 import type { HealthTarget } from '../core/zone/targets.js';
 import { LastGoodZones } from '../sources/last-good.js';
+import { giveBack } from './give-back.js';
 import { poolNames, type StagedZones } from './loader.js';
 import type { FromLoader, LoaderStart, PackedZone, StagedDifference, ToLoader } from './loader-protocol.js';
 import { WARM_UP_AFTER_MS, warmLoader } from './warm-up.js';
@@ -91,13 +91,6 @@ class Work {
     if (this.#loader.dropped > KEEP_RECORDS_MAX) setImmediate(giveBack);
     return settled;
   }
-}
-
-/** Makes a heap that was large small again, which V8 puts off for as long as a thread has nothing to do. */
-function giveBack(): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options: object) => void;
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 
 function stagedDifference(
