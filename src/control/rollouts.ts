@@ -13,12 +13,13 @@ import type { Rollout } from '../core/steering/document.js';
 import { formatTarget } from '../core/steering/target.js';
 import { nearest } from '../sources/schema-problems.js';
 import type { EventBus } from './event-bus.js';
+import type { OrderContext, OrderDone, OrderRefusal } from './order-outcome.js';
 import type { ProxyReport } from './report-book.js';
 import { PoolFigures, recentFigures } from './rollout-figures.js';
 import { collision, readOrder, type WantedRollout, withProgress, withRollout } from './rollout-orders.js';
 import type { RolloutPools } from './rollout-pools.js';
 import type { RolloutOrder } from './rollout-schema.js';
-import type { OrderContext, OrderDone, OrderRefusal, Steering } from './steering.js';
+import type { Steering } from './steering.js';
 
 /** How often rollouts are looked at. */
 const LOOK_MS = 1_000;

@@ -1,7 +1,8 @@
 /** Steering as somebody thinks of it: orders are tried on a copy, and nothing has an effect. */
 import { pruned, type SteeringDocument } from '../core/steering/document.js';
 import { formatTarget } from '../core/steering/target.js';
-import { type OrderRefusal, type Steering, tooMany } from './steering.js';
+import { type OrderRefusal, tooMany } from './order-outcome.js';
+import type { Steering } from './steering.js';
 import {
   documentMistakes,
   type OrderMistake,

@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
+import type { OrderDone, OrderRefusal } from '../../control/order-outcome.js';
 import { EvidenceSchema, RolloutOrderSchema } from '../../control/rollout-schema.js';
 import { heldUntil, type Rollouts } from '../../control/rollouts.js';
-import type { OrderDone, OrderRefusal, Steering } from '../../control/steering.js';
+import type { Steering } from '../../control/steering.js';
 import { Reason } from '../../control/steering-schema.js';
 import { isLive, percentOf } from '../../core/rollout/plan.js';
 import type { Rollout } from '../../core/steering/document.js';

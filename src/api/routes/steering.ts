@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import type { OrderContext, OrderDone, OrderRefusal, Steering } from '../../control/steering.js';
+import type { OrderContext, OrderDone, OrderRefusal } from '../../control/order-outcome.js';
+import type { Steering } from '../../control/steering.js';
 import {
   DialOrderSchema,
   ForceOrderSchema,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { OrderDone, OrderRefusal } from '../../../src/control/order-outcome.js';
 import { memoryRevisions, REVISION_LIMITS, type RevisionBook } from '../../../src/control/revisions.js';
 import type { RolloutOrder } from '../../../src/control/rollout-schema.js';
-import type { OrderDone, OrderRefusal } from '../../../src/control/steering.js';
 import type { Report } from '../../../src/core/health/report.js';
 import { MemoryEntries } from '../../../src/store/memory-entries.js';
 import { ControlRig } from '../../support/control-plane-rig.js';

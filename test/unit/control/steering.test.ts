@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { OrderDone, OrderRefusal } from '../../../src/control/order-outcome.js';
 import { memoryRevisions, type RevisionBook } from '../../../src/control/revisions.js';
-import type { OrderDone, OrderRefusal } from '../../../src/control/steering.js';
 import { describeSteering } from '../../../src/control/steering-view.js';
 import { EMPTY_STEERING } from '../../../src/core/steering/document.js';
 import { heldAt } from '../../../src/core/steering/held.js';
