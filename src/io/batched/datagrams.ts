@@ -1,7 +1,7 @@
 import type { DatagramHandler } from '../tier.js';
 import { DATAGRAM_IN_MAX } from '../tier.js';
 import { EAGAIN, EINTR, type Linux, MSG } from './linux.js';
-import { setPointer } from './message-headers.js';
+import { CONTROL_BYTES, MessageHeaders, NAME_BYTES } from './message-headers.js';
 
 /**
  * Datagrams taken from the kernel by one call. Measured: 10 to 24 cost the same; from 32 on what a batch touches
@@ -14,26 +14,10 @@ const SKEW = 64;
 const ROUNDS = 16;
 /** Most that `serve` takes; more may be left then. */
 export const DATAGRAMS_MAX = ROUNDS * BATCH;
-/** `struct sockaddr_in6`, the larger of the two. */
-const ADDRESS_BYTES = 28;
-/** One `struct cmsghdr` with `in6_pktinfo`. */
-const CONTROL_BYTES = 64;
-/** `struct mmsghdr` and `struct iovec` on 64-bit Linux, in bytes and in 32-bit words. */
-const MMSGHDR_BYTES = 64;
-const WORDS = 16;
-const NAME_LENGTH = 2;
-const CONTROL_LENGTH = 10;
-const MESSAGE_LENGTH = 14;
-const IOVEC_BYTES = 16;
-const IOVEC_WORDS = 4;
-const IOVEC_LENGTH = 2;
 
 /**
- * The buffers for one batch of datagrams and the `mmsghdr` array that describes them to the kernel. One is
+ * The buffers for one batch of datagrams and the headers that describe them to the kernel. One is
  * enough for all UDP sockets of a thread.
- *
- *     msg_name 8 | msg_namelen 4 + 4 | msg_iov 8 | msg_iovlen 8 | msg_control 8 | msg_controllen 8 |
- *     msg_flags 4 + 4 | msg_len 4 + 4
  *
  * An answer is written over its query, so the headers as `recvmmsg` filled them, with the client's address and
  * the control data, are fit for `sendmmsg`: only the length in the iovec is set.
@@ -43,11 +27,7 @@ export class DatagramBatch {
   readonly #onSendFailed: (count: number) => void;
   readonly #slotBytes: number;
   readonly #slots: Uint8Array;
-  readonly #names: Uint8Array;
-  readonly #control: Uint8Array;
-  readonly #vectors: Int32Array;
-  readonly #headers: Int32Array;
-  readonly #headersAddress: number;
+  readonly #headers: MessageHeaders;
   /** Headers that have to be made ready for the next batch, and whether for a wildcard socket. */
   #used = BATCH;
   #wildcard = false;
@@ -57,24 +37,10 @@ export class DatagramBatch {
     this.#onSendFailed = onSendFailed;
     this.#slotBytes = Math.max(Math.ceil(datagramMax / 64) * 64, DATAGRAM_IN_MAX) + SKEW;
     const slots = linux.allocate(BATCH * this.#slotBytes);
-    const names = linux.allocate(BATCH * ADDRESS_BYTES);
-    const control = linux.allocate(BATCH * CONTROL_BYTES);
-    const vectors = linux.allocate(BATCH * IOVEC_BYTES);
-    const headers = linux.allocate(BATCH * MMSGHDR_BYTES);
     this.#slots = new Uint8Array(slots.buffer);
-    this.#names = new Uint8Array(names.buffer);
-    this.#control = new Uint8Array(control.buffer);
-    this.#vectors = new Int32Array(vectors.buffer);
-    this.#headers = new Int32Array(headers.buffer);
-    this.#headersAddress = headers.address;
-    const vectorView = new DataView(vectors.buffer);
-    const headerView = new DataView(headers.buffer);
+    this.#headers = new MessageHeaders(linux, BATCH);
     for (let i = 0; i < BATCH; i++) {
-      setPointer(vectorView, i * IOVEC_BYTES, slots.address + i * this.#slotBytes);
-      setPointer(headerView, i * MMSGHDR_BYTES, names.address + i * ADDRESS_BYTES);
-      setPointer(headerView, i * MMSGHDR_BYTES + 16, vectors.address + i * IOVEC_BYTES);
-      setPointer(headerView, i * MMSGHDR_BYTES + 24, 1);
-      setPointer(headerView, i * MMSGHDR_BYTES + 32, control.address + i * CONTROL_BYTES);
+      this.#headers.setData(i, slots.address + i * this.#slotBytes, DATAGRAM_IN_MAX);
     }
   }
 
@@ -86,7 +52,7 @@ export class DatagramBatch {
     let served = 0;
     for (let round = 0; round < ROUNDS; round++) {
       this.#arm(wildcard);
-      const count = this.#linux.recvmmsg(fd, this.#headersAddress, BATCH, MSG.DONTWAIT, null);
+      const count = this.#linux.recvmmsg(fd, this.#headers.addressOf(0), BATCH, MSG.DONTWAIT, null);
       // EAGAIN, or an ICMP error for an earlier answer, which nobody waits for.
       if (count <= 0) break;
       this.#used = count;
@@ -100,15 +66,13 @@ export class DatagramBatch {
   /** The kernel and the answers overwrote the lengths of the last batch; a socket of another kind needs all. */
   #arm(wildcard: boolean): void {
     const headers = this.#headers;
-    const vectors = this.#vectors;
     const controlLength = wildcard ? CONTROL_BYTES : 0;
     const count = wildcard === this.#wildcard ? this.#used : BATCH;
     this.#wildcard = wildcard;
     this.#used = 0;
     for (let i = 0; i < count; i++) {
-      headers[i * WORDS + NAME_LENGTH] = ADDRESS_BYTES;
-      headers[i * WORDS + CONTROL_LENGTH] = controlLength;
-      vectors[i * IOVEC_WORDS + IOVEC_LENGTH] = DATAGRAM_IN_MAX;
+      headers.setLengths(i, NAME_BYTES, controlLength);
+      headers.setDataLength(i, DATAGRAM_IN_MAX);
     }
   }
 
@@ -116,13 +80,13 @@ export class DatagramBatch {
   #answer(fd: number, count: number, family: 4 | 6, wildcard: boolean, handler: DatagramHandler): void {
     const headers = this.#headers;
     const slots = this.#slots;
-    const names = this.#names;
+    const { names } = headers;
     const addressAt = family === 4 ? 4 : 8;
     let first = 0;
     for (let i = 0; i < count; i++) {
       const start = i * this.#slotBytes;
-      const end = start + headers[i * WORDS + MESSAGE_LENGTH]!;
-      const name = i * ADDRESS_BYTES;
+      const end = start + headers.received(i);
+      const name = i * NAME_BYTES;
       // Nobody sends from port 0 and waits for an answer.
       const reachable = names[name + 2] !== 0 || names[name + 3] !== 0;
       const length = reachable
@@ -133,7 +97,7 @@ export class DatagramBatch {
         first = i + 1;
         continue;
       }
-      this.#vectors[i * IOVEC_WORDS + IOVEC_LENGTH] = length;
+      headers.setDataLength(i, length);
       if (wildcard) this.#forgetInterface(i);
     }
     this.#send(fd, first, count);
@@ -144,16 +108,17 @@ export class DatagramBatch {
    * "any", since the way back may be another. It is the first word of `in_pktinfo`, the last of `in6_pktinfo`.
    */
   #forgetInterface(i: number): void {
-    if (this.#headers[i * WORDS + CONTROL_LENGTH] === 0) return;
+    if (this.#headers.controlLength(i) === 0) return;
+    const { control } = this.#headers;
     const at = i * CONTROL_BYTES;
-    const v4 = this.#control[at + 8] === 0;
-    this.#control.fill(0, at + (v4 ? 16 : 32), at + (v4 ? 20 : 36));
+    const v4 = control[at + 8] === 0;
+    control.fill(0, at + (v4 ? 16 : 32), at + (v4 ? 20 : 36));
   }
 
   #send(fd: number, first: number, end: number): void {
     let at = first;
     while (at < end) {
-      const address = this.#headersAddress + at * MMSGHDR_BYTES;
+      const address = this.#headers.addressOf(at);
       const result = this.#linux.sendmmsg(fd, address, end - at, MSG.DONTWAIT);
       if (result > 0) {
         at += result;

@@ -6,6 +6,8 @@ export const NAME_BYTES = 28;
 export const CONTROL_BYTES = 64;
 const HEADER_BYTES = 64;
 const VECTOR_BYTES = 16;
+const HEADER_WORDS = HEADER_BYTES / 4;
+const VECTOR_WORDS = VECTOR_BYTES / 4;
 
 /**
  * An array of `struct mmsghdr`, each with a name, control data and one `iovec`, on 64-bit Linux:
@@ -18,7 +20,7 @@ export class MessageHeaders {
   readonly control: Uint8Array;
   readonly #address: number;
   readonly #headers: Int32Array;
-  readonly #vectors: DataView;
+  readonly #vectors: Int32Array;
 
   constructor(linux: Linux, count: number) {
     const names = linux.allocate(count * NAME_BYTES);
@@ -29,7 +31,7 @@ export class MessageHeaders {
     this.control = new Uint8Array(control.buffer);
     this.#address = headers.address;
     this.#headers = new Int32Array(headers.buffer);
-    this.#vectors = new DataView(vectors.buffer);
+    this.#vectors = new Int32Array(vectors.buffer);
     const view = new DataView(headers.buffer);
     for (let i = 0; i < count; i++) {
       const at = i * HEADER_BYTES;
@@ -46,22 +48,29 @@ export class MessageHeaders {
   }
 
   setData(index: number, address: number, length: number): void {
-    setPointer(this.#vectors, index * VECTOR_BYTES, address);
-    this.#vectors.setUint32(index * VECTOR_BYTES + 8, length, true);
+    const at = index * VECTOR_WORDS;
+    this.#vectors[at] = address;
+    this.#vectors[at + 1] = Math.floor(address / 0x1_0000_0000);
+    this.#vectors[at + 2] = length;
+  }
+
+  /** Of data whose address was set before. */
+  setDataLength(index: number, length: number): void {
+    this.#vectors[index * VECTOR_WORDS + 2] = length;
   }
 
   setLengths(index: number, name: number, control: number): void {
-    this.#headers[index * 16 + 2] = name;
-    this.#headers[index * 16 + 10] = control;
+    this.#headers[index * HEADER_WORDS + 2] = name;
+    this.#headers[index * HEADER_WORDS + 10] = control;
   }
 
   controlLength(index: number): number {
-    return this.#headers[index * 16 + 10]!;
+    return this.#headers[index * HEADER_WORDS + 10]!;
   }
 
   /** Bytes that came in. */
   received(index: number): number {
-    return this.#headers[index * 16 + 14]!;
+    return this.#headers[index * HEADER_WORDS + 14]!;
   }
 }
 
