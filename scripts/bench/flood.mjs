@@ -121,6 +121,7 @@ async function main() {
   if (!(rate >= 0 && rate <= RATE_MAX)) throw new Error(`--rate: 0 (no limit) to ${RATE_MAX}`);
   const cards = values.xdp ? makeCards(1) : undefined;
   process.on('exit', () => cards?.close());
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   const { host, card } = cards ? cardOf(0) : { host: LOOPBACK };
   const from = values.from ?? (cards ? '10.99.0.1' : '127.0.0.2');
   if (!/^(127|10\.99\.0)\./.test(from)) throw new Error('--from: an address of 127.0.0.0/8, or 10.99.0.1');
